@@ -1,0 +1,1 @@
+"""Tables of backtests arrive with the backtest issue; this stage has none yet."""

@@ -1,0 +1,92 @@
+"""What a feed can say, in our own words and exact numbers, whichever venue said it.
+
+Every event names the venue's `token_id`, the venue's time in milliseconds and our
+receive time in nanoseconds. Prices and sizes are millionths. Levels are best first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from markets.domain.instruments import Side
+
+Level = tuple[int, int]  # (price, size), millionths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookSnapshot:
+    token_id: str
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    venue_ms: int
+    received_ns: int
+    venue_hash: str = ""
+    tick: int | None = None
+    last_trade_price: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelChange:
+    """The new total size at one price; zero removes the level."""
+
+    token_id: str
+    side: Side  # BUY: the bid side
+    price: int
+    size: int
+    venue_ms: int
+    received_ns: int
+    best_bid: int | None = None
+    best_ask: int | None = None
+    venue_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradePrint:
+    """A trade the venue reported. `side` is the taker's. `inferred`: deduced by a replay, never reported."""
+
+    token_id: str
+    side: Side
+    price: int
+    size: int
+    venue_ms: int
+    received_ns: int
+    inferred: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickSizeChange:
+    token_id: str
+    old_tick: int
+    new_tick: int
+    venue_ms: int
+    received_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketResolved:
+    """The venue named a winner. Payouts are booked only on the catalogue's strict evidence, not on this."""
+
+    condition_id: str
+    winning_token_id: str
+    venue_ms: int
+    received_ns: int
+
+
+class GapReason(StrEnum):
+    RECONNECTED = "reconnected"
+    STALLED = "stalled"
+    HASH_MISMATCH = "hash_mismatch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedGap:
+    """Between the last event and the next snapshot of this token something may be missing."""
+
+    token_id: str
+    reason: GapReason
+    venue_ms: int
+    received_ns: int
+
+
+FeedEvent = BookSnapshot | LevelChange | TradePrint | TickSizeChange | MarketResolved | FeedGap

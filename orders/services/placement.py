@@ -1,0 +1,1 @@
+"""Order placement: filled by the execution stage."""

@@ -1,0 +1,100 @@
+"""Typed settings from the environment and `.env`. `<NAME>_FILE` names a file that holds a secret's value.
+
+Everything an operator may set is a field here; `.env.example` lists the same names (a test compares).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class Environment(BaseSettings):
+    """What an operator may set. Names in the environment are the field names in capitals."""
+
+    model_config = SettingsConfigDict(env_file=PROJECT / ".env", extra="ignore", env_ignore_empty=True)
+
+    database_url: str = "postgres://polybot@/postgres?host=/run/postgresql"
+    redis_url: str = "redis://127.0.0.1:6379"
+    secret_key: SecretStr = SecretStr("")
+    polybot_data: Path = PROJECT / "var"
+    polybot_debug: bool = False
+    polybot_allowed_hosts: Annotated[list[str], NoDecode] = Field(default=["127.0.0.1", "localhost", "[::1]"])
+    polybot_mode: Literal["full", "trade", "monitor", "arbitrage", "scrape", "backtest", "server"] = "full"
+    polybot_venue: Literal["sandbox", "polymarket"] = "sandbox"
+    polybot_log_format: Literal["text", "json"] = "text"
+    polybot_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    polybot_https: bool = False  # true behind a TLS proxy: secure cookies, HSTS
+
+    polymarket_clob_url: str = "https://clob.polymarket.com"
+    polymarket_gamma_url: str = "https://gamma-api.polymarket.com"
+    polymarket_data_url: str = "https://data-api.polymarket.com"
+    polymarket_ws_market_url: str = "wss://ws-subscriptions-clob.polymarket.com/ws/market"
+    polymarket_ws_user_url: str = "wss://ws-subscriptions-clob.polymarket.com/ws/user"
+    polymarket_relayer_url: str = "https://relayer-v2.polymarket.com"
+    polymarket_rpc_url: str = "https://polygon.drpc.org"
+
+    email_host: str = ""
+    email_port: int = Field(default=587, ge=1, le=65535)
+    email_user: str = ""
+    email_password: SecretStr = SecretStr("")
+    email_use_tls: bool = True
+    email_from: str = "polybot@localhost"
+    telegram_bot_token: SecretStr = SecretStr("")
+    telegram_base_url: str = "https://api.telegram.org"
+    heartbeat_url: str = ""  # pinged each minute while healthy
+
+
+def load() -> Environment:
+    """Return the settings. Raises pydantic's ValidationError, which names each bad variable."""
+    return Environment(**_from_files())  # type: ignore[arg-type]
+
+
+def _from_files() -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name in Environment.model_fields:
+        path = os.environ.get(f"{name.upper()}_FILE")
+        if path:
+            values[name] = Path(path).read_text().strip()
+    return values
+
+
+def database_from_url(url: str) -> dict[str, object]:
+    """Return Django's DATABASES entry. A unix socket is written `postgres://user@/name?host=/folder`."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql"):
+        raise ValueError(f"DATABASE_URL must begin with postgres://, not {parts.scheme}://: there is no other mode")
+    query = parse_qs(parts.query)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "postgres",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.get("host", [parts.hostname or ""])[0],
+        "PORT": str(parts.port or query.get("port", [""])[0]),
+        "CONN_MAX_AGE": 0,
+        "ATOMIC_REQUESTS": False,
+        "OPTIONS": {"options": "-c statement_timeout=30000 -c lock_timeout=10000"},
+    }
+
+
+def redis_url_for(url: str, *, db: int) -> str:
+    """Return the address of one database of the server behind REDIS_URL."""
+    if url.startswith("unix://"):
+        return f"{url.partition('?')[0]}?db={db}"
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/{db}"
+
+
+def broker_url_for(url: str, *, db: int) -> str:
+    """Like `redis_url_for`, in kombu's spelling: it knows unix sockets as redis+socket."""
+    if url.startswith("unix://"):
+        return f"redis+socket://{url.partition('?')[0].removeprefix('unix://')}?virtual_host={db}"
+    return redis_url_for(url, db=db)

@@ -1,0 +1,107 @@
+"""Limits, verdicts and halts: what the gate may allow, what it said, and what was stopped."""
+
+from __future__ import annotations
+
+from django.db import models
+
+_USD = {"max_digits": 20, "decimal_places": 6}
+
+
+class RiskProfile(models.Model):
+    """A named set of limits. Amounts in dollars, ratios in basis points, times in seconds."""
+
+    name = models.SlugField(max_length=40, unique=True)
+    account_exposure = models.DecimalField(**_USD)
+    market_exposure = models.DecimalField(**_USD)
+    event_exposure = models.DecimalField(**_USD)
+    strategy_exposure = models.DecimalField(**_USD)
+    order_size = models.DecimalField(**_USD)  # dollars at most in one order
+    order_minimum = models.DecimalField(**_USD, default=1)
+    open_orders = models.PositiveIntegerField()
+    open_positions = models.PositiveIntegerField()
+    daily_loss = models.DecimalField(**_USD)
+    drawdown_stop_bps = models.PositiveIntegerField()
+    drawdown_kill_bps = models.PositiveIntegerField()
+    slippage_bps = models.PositiveIntegerField()
+    kelly_fraction_bps = models.PositiveIntegerField(default=2500)
+    orders_per_minute = models.PositiveIntegerField(default=60)
+    minimum_seconds_to_close = models.PositiveIntegerField(default=900)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AccountLimits(models.Model):
+    """Which profile an account uses. No row: the gate refuses everything on that account."""
+
+    account_id = models.BigIntegerField(unique=True)
+    profile = models.ForeignKey(RiskProfile, on_delete=models.PROTECT)
+    updated_at = models.DateTimeField(auto_now=True)
+
+
+class OriginLimits(models.Model):
+    """Tighter limits for one strategy; a looser value than the account's profile has no effect."""
+
+    origin_kind = models.CharField(max_length=10)
+    origin_id = models.BigIntegerField()
+    exposure = models.DecimalField(**_USD, null=True, blank=True)
+    order_size = models.DecimalField(**_USD, null=True, blank=True)
+    open_orders = models.PositiveIntegerField(null=True, blank=True)
+    daily_loss = models.DecimalField(**_USD, null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["origin_kind", "origin_id"], name="origin_limits_once")]
+
+
+class RiskVerdict(models.Model):
+    """What the gate said about one placement, with every rule's numbers."""
+
+    class Decision(models.TextChoices):
+        APPROVED = "approved"
+        SHRUNK = "shrunk"
+        REFUSED = "refused"
+        OBSERVED = "observed"  # reviewed for a strategy that only observes; nothing was placed
+
+    client_key = models.UUIDField(unique=True)
+    account_id = models.BigIntegerField()
+    environment = models.CharField(max_length=8)
+    at = models.DateTimeField()
+    decision = models.CharField(max_length=10, choices=Decision.choices)
+    rule = models.CharField(max_length=40, blank=True)  # the first rule that refused, or the one that shrank
+    message = models.CharField(max_length=300, blank=True)
+    market_id = models.BigIntegerField()
+    outcome_id = models.BigIntegerField()
+    side = models.CharField(max_length=4)
+    price = models.DecimalField(max_digits=8, decimal_places=6)
+    asked_size = models.DecimalField(**_USD)
+    allowed_size = models.DecimalField(**_USD)
+    origin_kind = models.CharField(max_length=10)
+    origin_id = models.BigIntegerField()
+    origin_label = models.CharField(max_length=120)
+    decision_id = models.BigIntegerField(default=0)
+    order_id = models.BigIntegerField(null=True, blank=True)
+    checks = models.JSONField(default=list)  # [{rule, passed, value, limit, unit, note}]
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account_id", "-id"]),
+            models.Index(fields=["origin_kind", "origin_id", "-id"]),
+            models.Index(fields=["rule", "-id"]),
+        ]
+
+
+class Halt(models.Model):
+    """A stop that somebody or something ordered, until it is lifted."""
+
+    class Kind(models.TextChoices):
+        REDUCE_ONLY = "reduce_only"
+        HALTED = "halted"
+        KILL = "kill"
+
+    account_id = models.BigIntegerField(null=True, blank=True)  # null: the whole installation
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    reason = models.CharField(max_length=240)
+    by = models.CharField(max_length=120)
+    created_at = models.DateTimeField()
+    lifted_at = models.DateTimeField(null=True, blank=True)
+    lifted_by = models.CharField(max_length=120, blank=True)

@@ -1,0 +1,1 @@
+"""The gate: filled by the risk stage."""
