@@ -2,7 +2,7 @@
 
 from polybot.settings.base import *  # noqa: F403
 
-SECRET_KEY = "tests only"
+SECRET_KEY = "tests only"  # noqa: S105
 ALLOWED_HOSTS = ["*"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CELERY_TASK_ALWAYS_EAGER = True
