@@ -6,8 +6,11 @@ refuses UPDATE and DELETE. `JobRun` and `Heartbeat` are how scheduled work prove
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 
+from alerts.domain.chain import time_text
 from alerts.domain.events import Severity
 
 
@@ -44,6 +47,25 @@ class AuditEvent(models.Model):
             models.Index(fields=["subject_kind", "subject_id", "-id"]),
             models.Index(fields=["account_id", "-id"]),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.message}"
+
+    def hashed_content(self) -> dict[str, Any]:
+        """Return what the hash covers: everything but the row's id and the hashes themselves."""
+        return {
+            "stream": self.stream,
+            "at": time_text(self.at),
+            "kind": self.kind,
+            "severity": str(self.severity),
+            "account_id": self.account_id,
+            "subject_kind": self.subject_kind,
+            "subject_id": self.subject_id,
+            "subject_label": self.subject_label,
+            "actor": self.actor,
+            "message": self.message,
+            "payload": self.payload,
+        }
 
 
 class AlertChannel(models.Model):
@@ -98,8 +120,10 @@ class Delivery(models.Model):
     due_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=300, blank=True)
+    seen_at = models.DateTimeField(null=True, blank=True)  # browser notifications: when somebody dismissed it
 
     class Meta:
+        verbose_name_plural = "deliveries"
         constraints = [models.UniqueConstraint(fields=["event", "channel"], name="delivery_once")]
         indexes = [models.Index(fields=["state", "due_at"])]
 

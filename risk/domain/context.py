@@ -1,0 +1,74 @@
+"""Everything the rules may know when they review: one consistent picture, taken under the account's lock.
+
+Dollars and shares are millionths. A missing entry means unknown, and unknown refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from markets.domain.instruments import MarketFacts, Side
+from markets.domain.units import Price, Shares, Usd
+from orders.domain.intents import Origin, OriginKind
+from risk.domain.limits import NO_OVERRIDE, Limits, OriginLimits
+
+if TYPE_CHECKING:
+    from markets.domain.views import BookView
+    from orders.domain.ledger import Portfolio
+
+_NOTHING = Usd(0)
+
+OriginRef = tuple[OriginKind, int]
+
+
+def origin_ref(origin: Origin) -> OriginRef:
+    return (origin.kind, origin.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginUsage:
+    """What one strategy already uses of its caps, without the placements under review."""
+
+    exposure: Usd = _NOTHING  # cost of what it holds, and what its open buys may cost
+    day_loss: Usd = _NOTHING  # lost since UTC midnight; never negative
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentOrder:
+    """An order created a moment ago, for the duplicate window."""
+
+    origin: OriginRef
+    outcome_id: int
+    side: Side
+    price: Price
+    size: Shares
+    level: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateContext:
+    """The picture under review. `limits` None means that the account has no profile: everything is refused."""
+
+    now: datetime
+    portfolio: Portfolio
+    limits: Limits | None
+    facts: Mapping[int, MarketFacts]  # by market id: of the placements and of everything held or open
+    books: Mapping[int, BookView]  # by outcome id
+    killed: bool | None = None  # None: the switch could not be read, which counts as set
+    kill_reason: str = ""
+    auto_trade: bool = True  # the account's master switch of automatic orders
+    origin_limits: Mapping[OriginRef, OriginLimits] = field(default_factory=dict)
+    origin_usage: Mapping[OriginRef, OriginUsage] = field(default_factory=dict)
+    orders_last_minute: int = 0
+    recent_orders: tuple[RecentOrder, ...] = ()
+    blocked_markets: Mapping[int, str] = field(default_factory=dict)  # market id -> why nobody may trade it
+
+    def override(self, origin: Origin) -> OriginLimits:
+        return self.origin_limits.get(origin_ref(origin), NO_OVERRIDE)
+
+    def usage(self, origin: Origin) -> OriginUsage:
+        return self.origin_usage.get(origin_ref(origin), OriginUsage())
