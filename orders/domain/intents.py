@@ -150,3 +150,7 @@ class Basket:
     policy: BasketPolicy
     worst_loss: Usd
     reason: str = ""
+
+
+# A one-shot order carries this level, so that the diff of quotes never mistakes it for one of its own.
+INTENT_LEVEL = -1

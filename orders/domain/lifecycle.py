@@ -132,3 +132,11 @@ def api_status(state: OrderState, *, filled: int) -> ApiStatus:
         S.UNKNOWN: ApiStatus.UNKNOWN,
         S.QUARANTINED: ApiStatus.UNKNOWN,
     }[state]
+
+
+# Two audited exceptions to "the end is the end" (I6): a fill that was in flight when the order
+# ended, and a fill that failed to settle after it had completed the order.
+LATE_FILL: frozenset[tuple[OrderState, OrderState]] = frozenset(
+    {(S.CANCELED, S.FILLED), (S.EXPIRED, S.FILLED), (S.REJECTED, S.FILLED), (S.ABANDONED, S.FILLED)}
+)
+VOID: frozenset[tuple[OrderState, OrderState]] = frozenset({(S.FILLED, S.CANCELED)})
