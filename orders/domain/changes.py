@@ -62,7 +62,7 @@ def plan_changes(
     origin: Origin,
     market_of: Mapping[int, int],
     now: datetime,
-    new_key: Callable[[], str],
+    new_key: Callable[[datetime], str],
 ) -> Changes:
     """Return the placements and cancels that turn what rests into what is wanted.
 
@@ -90,7 +90,7 @@ def plan_changes(
         placements.append(
             quote_placement(
                 quote,
-                key=new_key(),
+                key=new_key(now),
                 market_id=market_of[quote.outcome_id],
                 origin=origin,
                 now=now,
@@ -118,7 +118,8 @@ def drop_self_trades(
     allowed: list[Placement] = []
     dropped: list[Dropped] = []
     for placement in placements:
-        other = next((o for o in (*open_orders, *allowed) if _may_trade(placement, o)), None)
+        others: list[OpenOrder | Placement] = [*open_orders, *allowed]
+        other = next((o for o in others if _may_trade(placement, o)), None)
         if other is None:
             allowed.append(placement)
             continue

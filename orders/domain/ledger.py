@@ -19,6 +19,7 @@ from orders.domain.intents import OpenOrder
 from orders.domain.lifecycle import Environment, TradingState
 
 USD = "usd"
+_NO_SHARES, _NO_USD = Shares(0), Usd(0)
 OWN, MARKET, FEES, CAPITAL, SETTLEMENT, REWARDS = "own", "market", "fees", "capital", "settlement", "rewards"
 
 
@@ -42,7 +43,7 @@ class Fill:
     side: Side
     price: Price
     size: Shares
-    fee: Usd = Usd(0)
+    fee: Usd = _NO_USD
     confirmed: bool = True
 
     @property
@@ -62,12 +63,12 @@ class Position:
 
     outcome_id: int
     market_id: int
-    size: Shares = Shares(0)
-    confirmed: Shares = Shares(0)  # settled: may be sold
-    reserved: Shares = Shares(0)  # promised to open sells
-    cost: Usd = Usd(0)
-    realized: Usd = Usd(0)
-    fees: Usd = Usd(0)
+    size: Shares = _NO_SHARES
+    confirmed: Shares = _NO_SHARES  # settled: may be sold
+    reserved: Shares = _NO_SHARES  # promised to open sells
+    cost: Usd = _NO_USD
+    realized: Usd = _NO_USD
+    fees: Usd = _NO_USD
 
     @property
     def available(self) -> Shares:
@@ -220,11 +221,11 @@ class Portfolio:
     reserved_cash: Usd
     positions: Mapping[int, Position] = field(default_factory=dict)  # by outcome id; never an empty one
     open_orders: tuple[OpenOrder, ...] = ()
-    equity: Usd = Usd(0)
-    day_start_equity: Usd = Usd(0)
-    peak_equity: Usd = Usd(0)
-    positions_value: Usd = Usd(0)
-    unrealized: Usd = Usd(0)
+    equity: Usd = _NO_USD
+    day_start_equity: Usd = _NO_USD
+    peak_equity: Usd = _NO_USD
+    positions_value: Usd = _NO_USD
+    unrealized: Usd = _NO_USD
     unmarked: int = 0  # positions valued at cost because no fresh mark existed
     auto_trade: bool = True
     reconciled_at: datetime | None = None

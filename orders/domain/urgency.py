@@ -19,7 +19,7 @@ _TYPE_OF = {
 }
 
 
-def order_type_of(intent: OrderIntent) -> tuple[OrderType, bool]:
+def order_terms(intent: OrderIntent) -> tuple[OrderType, bool]:
     """Return (order type, post-only) for `intent`. An expiry makes a resting order good-till-date."""
     order_type = intent.order_type or _TYPE_OF[intent.urgency]
     if order_type is OrderType.GTC and intent.expires_at is not None:
@@ -31,7 +31,7 @@ def intent_placement(
     intent: OrderIntent, *, key: str, market_id: int, origin: Origin, now: datetime, marketable: bool = False
 ) -> Placement:
     """Return the complete order that `intent` asks for."""
-    order_type, post_only = order_type_of(intent)
+    order_type, post_only = order_terms(intent)
     return Placement(
         key=key,
         market_id=market_id,
