@@ -43,6 +43,10 @@ def main(arguments: list[str]) -> int:
         from polybot.supervisor.status import run_status
 
         return run_status(arguments[1:], project=PROJECT)
+    if command == "run_sandbox":  # no Django: it starts in half the time and memory
+        from polybot.sandbox.main import main as run_sandbox
+
+        return run_sandbox(arguments[1:])
     from polybot.supervisor.runtime import adopt_desk
 
     arguments = adopt_desk(arguments, project=PROJECT)

@@ -107,6 +107,7 @@ class Store:
     command: list[str]
     log: Path
     stop_signal: signal.Signals
+    run_as: int | None = None  # user id, where Postgres cannot be ours
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     def start(self) -> None:
@@ -118,6 +119,7 @@ class Store:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 preexec_fn=die_with_parent,
+                user=self.run_as,
             )
 
     def stop(self, *, grace_s: float = 5.0) -> None:
@@ -189,11 +191,11 @@ def store_urls(sockets: Path) -> dict[str, str]:
 
 
 def wait_for_postgres(sockets: Path, store: Store, *, timeout_s: float = 30.0) -> None:
-    _wait(store, lambda: _postgres_answers(sockets / ".s.PGSQL.5432"), timeout_s)
+    _wait(store, lambda: postgres_answers(sockets), timeout_s)
 
 
 def wait_for_valkey(sockets: Path, store: Store, *, timeout_s: float = 15.0) -> None:
-    _wait(store, lambda: _valkey_answers(sockets / "v.sock"), timeout_s)
+    _wait(store, lambda: valkey_answers(sockets), timeout_s)
 
 
 def _wait(store: Store, answers: object, timeout_s: float) -> None:
@@ -208,24 +210,24 @@ def _wait(store: Store, answers: object, timeout_s: float) -> None:
     raise StoreError(f"{store.name} did not answer within {timeout_s:.0f} s: {store.tail().strip()[-400:]}")
 
 
-def _postgres_answers(path: Path) -> bool:
+def postgres_answers(sockets: Path) -> bool:
     """Send a start-up message; 'R' (authentication) means ready, 'E' means still starting."""
     message = b"\x00\x03\x00\x00user\x00polybot\x00database\x00postgres\x00\x00"
     try:
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(1.0)
-            client.connect(str(path))
+            client.connect(str(sockets / ".s.PGSQL.5432"))
             client.sendall((len(message) + 4).to_bytes(4, "big") + message)
             return client.recv(1) == b"R"
     except OSError:
         return False
 
 
-def _valkey_answers(path: Path) -> bool:
+def valkey_answers(sockets: Path) -> bool:
     try:
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(1.0)
-            client.connect(str(path))
+            client.connect(str(sockets / "v.sock"))
             client.sendall(b"PING\r\n")
             return client.recv(7).startswith(b"+PONG")  # a server that still loads answers -LOADING
     except OSError:

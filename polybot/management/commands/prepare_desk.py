@@ -1,0 +1,82 @@
+"""`manage.py prepare_desk`: everything between running stores and a desk that can trade, in one Django start.
+
+`up` runs it as a child and reads the lines that begin with `@`: `@migrated` lets the
+other processes start, the later ones are progress, `@warning` is shown beside READY.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+FRESH_LIMIT_S = 60.0
+
+
+class Command(BaseCommand):
+    help = "Used by `up`: migrate, collect static files, install the schedule, first login, first sync, demo."
+    requires_system_checks = ()
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+        self._first_login()
+        call_command("setup_schedule", stdout=open(os.devnull, "w"))  # noqa: SIM115
+        call_command("collectstatic", verbosity=0, interactive=False, skip_checks=True)
+        self._tell("migrated", "database, schedule and static files are ready")
+        if settings.POLYBOT_MODE in ("backtest", "server"):
+            return
+        if self._sync() and settings.POLYBOT_VENUE == "sandbox":
+            self._seed()
+        self._wait_for_books()
+
+    def _first_login(self) -> None:
+        """Create the administrator `admin` once; a person may change or remove it later."""
+        users = get_user_model()
+        if users.objects.exists():
+            return
+        users.objects.create_superuser("admin", password=os.environ.get("POLYBOT_ADMIN_PASSWORD") or None)
+        self._tell("admin-created")
+
+    def _sync(self) -> bool:
+        from markets.services import catalogue
+
+        def progress(text: str) -> None:
+            self.stdout.write(f"catalogue: {text}")
+
+        try:
+            catalogue.sync("polymarket", "full", progress=progress, now=timezone.now())
+        except Exception as error:  # the edge of a process: the desk starts, and the schedule tries again
+            self._tell("warning", f"the catalogue could not be read ({error}); it is tried again every minute")
+            return False
+        self._tell("synced", "the catalogue is read")
+        return True
+
+    def _seed(self) -> None:
+        from polybot import demo
+
+        made = demo.seed(now=timezone.now())
+        self._tell("seeded", made)
+
+    def _wait_for_books(self) -> None:
+        """Return when the feed has a fresh book."""
+        from markets.tickstore import get_tickstore
+
+        end = time.monotonic() + FRESH_LIMIT_S
+        while time.monotonic() < end:
+            if get_tickstore().feed_status_get().get("fresh", 0):
+                self._tell("fresh", "order books are fresh")
+                return
+            time.sleep(0.2)
+        self._tell("warning", "no order book is fresh yet: see the data page")
+
+    def _tell(self, word: str, text: str = "") -> None:
+        self.stdout.write(f"@{word} {text}".rstrip())
+        self.stdout.flush()
+        sys.stdout.flush()

@@ -1,0 +1,118 @@
+"""Which processes make a desk, per mode and venue, and the environment they share.
+
+Stages are the order of stopping: first what places orders, then what serves and listens,
+then the local exchange, last the stores. The feed stops before the exchange it listens to.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+from polybot.supervisor.children import ChildPlan
+from polybot.supervisor.options import UpOptions
+
+STAGE_APPS, STAGE_SANDBOX, STAGE_STORES = 1, 2, 3
+
+# What each mode runs beside web, worker and beat. Nothing that can place an order runs outside the first group.
+_TRADING = ("feed", "trader", "fills")
+PROCESSES: dict[str, tuple[str, ...]] = {
+    "full": _TRADING,
+    "trade": _TRADING,
+    "arbitrage": _TRADING,
+    "monitor": ("feed",),
+    "scrape": ("feed",),
+    "backtest": (),
+    "server": (),
+}
+
+
+def application_plans(options: UpOptions, *, project: Path) -> list[ChildPlan]:
+    """Return the processes that need a migrated database, the slowest to start first."""
+    python, manage = sys.executable, str(project / "manage.py")
+    celery = (python, "-m", "celery", "-A", "polybot", "worker", "--pool", "threads", "--without-gossip")
+    celery += ("--without-mingle", "--without-heartbeat", "--loglevel", "INFO")
+    web = (python, "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(options.port))
+    commands: dict[str, tuple[str, ...]] = {
+        "web": (*web, "--application-close-timeout", "2", "polybot.asgi:application"),
+        "feed": (python, manage, "run_feed"),
+        "trader": (*celery, "-Q", "trading", "-c", "4", "-n", "trader@%h"),
+        "fills": (python, manage, "run_fills"),
+        "worker": (*celery, "-Q", "default", "-c", "4", "-n", "worker@%h"),
+        "beat": (python, manage, "run_beat"),
+    }
+    wanted = {"web", "worker", "beat", *PROCESSES[options.mode]}
+    return [
+        ChildPlan(name=name, command=command, stage=STAGE_APPS, watched=name in ("worker", "trader"))
+        for name, command in commands.items()
+        if name in wanted
+    ]
+
+
+def sandbox_plan(options: UpOptions, *, project: Path, port: int) -> ChildPlan:
+    command = [sys.executable, str(project / "manage.py"), "run_sandbox", "--port", str(port)]
+    name = f"replay-{options.replay.stem}" if options.replay else f"seed-{options.seed if options.seed else 1}"
+    folder = options.data / "sandbox" / name
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    command += ["--state", str(folder)]
+    for word, value in (
+        ("--seed", options.seed),
+        ("--rate", options.rate),
+        ("--replay", options.replay),
+        ("--speed", options.speed),
+    ):
+        if value is not None:
+            command += [word, f"{value:g}" if isinstance(value, float) else str(value)]
+    return ChildPlan(name="sandbox", command=tuple(command), stage=STAGE_SANDBOX, grace_s=1.0)
+
+
+def store_plan(name: str, command: list[str], stop_signal: signal.Signals, run_as: int | None) -> ChildPlan:
+    return ChildPlan(
+        name=name, command=tuple(command), stage=STAGE_STORES, stop_signal=stop_signal, grace_s=2.0, run_as=run_as
+    )
+
+
+def prepare_plan(*, project: Path, admin_password: str | None) -> ChildPlan:
+    """The one Django start that migrates, collects, schedules, syncs and seeds; it ends by itself."""
+    return ChildPlan(
+        name="prepare",
+        command=(sys.executable, str(project / "manage.py"), "prepare_desk"),
+        stage=STAGE_APPS,
+        restarts=False,
+        environment={"POLYBOT_ADMIN_PASSWORD": admin_password} if admin_password else {},
+    )
+
+
+def shared_environment(
+    options: UpOptions, *, inherited: dict[str, str], stores: dict[str, str], secret_key_file: Path
+) -> dict[str, str]:
+    """Return what every child gets. The administrator's first password is not part of it."""
+    environment = {key: value for key, value in inherited.items() if key != "POLYBOT_ADMIN_PASSWORD"}
+    environment |= stores
+    environment |= {
+        "DJANGO_SETTINGS_MODULE": "polybot.settings.base",
+        "POLYBOT_DATA": str(options.data),
+        "POLYBOT_MODE": options.mode,
+        "POLYBOT_VENUE": options.venue,
+        "PYTHONUNBUFFERED": "1",
+        "MALLOC_ARENA_MAX": "2",  # threads otherwise keep one heap each: about a third more memory
+    }
+    if not (environment.get("SECRET_KEY") or environment.get("SECRET_KEY_FILE")):
+        environment["SECRET_KEY_FILE"] = str(secret_key_file)
+    return environment
+
+
+def desk_environment(environment: dict[str, str]) -> dict[str, str]:
+    """Return the part other commands need to find this desk (kept in desk.json)."""
+    names = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY_FILE", "POLYBOT_DATA", "POLYBOT_MODE", "POLYBOT_VENUE")
+    return {key: value for key, value in environment.items() if key in names or key.startswith("POLYMARKET_")}
+
+
+def venue_environment(hosts: dict[str, str]) -> dict[str, str]:
+    """Turn the local exchange's JSON line into the settings that name venue hosts."""
+    names = ("clob", "gamma", "data", "ws_market", "ws_user", "relayer", "rpc")
+    environment = {f"POLYMARKET_{name.upper()}_URL": hosts[name] for name in names if hosts.get(name)}
+    if "control" in hosts:
+        environment["POLYMARKET_CONTROL_URL"] = hosts["control"]
+    return environment
