@@ -100,6 +100,9 @@ class MarketFacts:
     liquidity: int  # Usd
     tags: tuple[str, ...] = ()
     seconds_delay: int = 0
+    reward_rate_per_day: int = 0  # Usd paid to resting orders; 0: none
+    reward_minimum_size: int = 0  # Shares
+    reward_maximum_spread: int = 0  # Price, distance from the middle
 
     def outcome(self, outcome_id: int) -> OutcomeFacts:
         for outcome in self.outcomes:

@@ -1,0 +1,130 @@
+"""The one loop: decide, compare with what rests, review, record. The same live, on paper and in replays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from risk.rules.review import review
+
+from markets.domain.instruments import Side
+from orders.domain.changes import Dropped, drop_self_trades, plan_changes
+from orders.domain.intents import OpenOrder, OrderIntent, Origin, Placement
+from orders.domain.urgency import intent_placement
+from risk.domain.desk import Desk
+from risk.domain.verdicts import Verdict
+from strategies.domain.base import Decision, Strategy
+from strategies.domain.view import MarketView
+
+KeyMaker = Callable[[datetime], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a decision means for the orders that rest now."""
+
+    placements: tuple[Placement, ...]
+    stale_order_ids: tuple[int, ...]
+    dropped: tuple[Dropped, ...] = ()
+    kept: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the orders already are what is wanted."""
+        return not self.placements and not self.stale_order_ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleResult:
+    """What one pass through the gate came to."""
+
+    decision: Decision
+    plan: Plan
+    verdicts: tuple[Verdict, ...] = ()
+    order_ids: tuple[int, ...] = ()  # created and waiting to be submitted
+
+    @property
+    def refused(self) -> tuple[Verdict, ...]:
+        return tuple(verdict for verdict in self.verdicts if verdict.refused)
+
+
+def run_cycle(strategy: Strategy, view: MarketView, desk: Desk, *, origin: Origin, new_key: KeyMaker) -> CycleResult:
+    """Let `strategy` decide on `view` and carry the decision through the gate of `desk`."""
+    return decision_apply(strategy.decide(view), view, desk, origin=origin, new_key=new_key)
+
+
+def decision_apply(
+    decision: Decision, view: MarketView, desk: Desk, *, origin: Origin, new_key: KeyMaker
+) -> CycleResult:
+    """Cancel what is no longer wanted, have the rest reviewed, record every verdict."""
+    with desk.open(view.now) as account:
+        # Planned against what rests under the lock, not against what the view saw a moment ago.
+        plan = decision_plan(decision, view, account.portfolio.open_orders, origin=origin, new_key=new_key)
+        for order_id in plan.stale_order_ids:
+            account.cancel(order_id)
+        verdicts = tuple(review(plan.placements, account.context(plan.placements))) if plan.placements else ()
+        created = [account.record(verdict) for verdict in verdicts]
+    order_ids = tuple(order_id for order_id in created if order_id is not None)
+    return CycleResult(decision=decision, plan=plan, verdicts=verdicts, order_ids=order_ids)
+
+
+def decision_plan(
+    decision: Decision, view: MarketView, open_orders: Sequence[OpenOrder], *, origin: Origin, new_key: KeyMaker
+) -> Plan:
+    """Return the placements and cancels that carry `decision` out. `open_orders` are the account's."""
+    market_of = {o.outcome_id: facts.market_id for facts in view.markets.values() for o in facts.outcomes}
+    quoted = plan_changes(
+        tuple(quote for quote in decision.quotes if quote.outcome_id in market_of),
+        open_orders,
+        origin=origin,
+        market_of=market_of,
+        now=view.now,
+        new_key=new_key,
+    )
+    wanted = [*decision.intents, *(leg for basket in decision.baskets for leg in basket.legs)]
+    once = [
+        intent_placement(
+            intent,
+            key=new_key(view.now),
+            market_id=market_of[intent.outcome_id],
+            origin=origin,
+            now=view.now,
+            marketable=crosses(intent, view),
+        )
+        for intent in wanted
+        if intent.outcome_id in market_of
+    ]
+    allowed, crossing = drop_self_trades(once, open_orders) if once else ((), ())
+    return Plan(
+        placements=(*quoted.placements, *allowed),
+        stale_order_ids=quoted.stale_order_ids,
+        dropped=(*quoted.dropped, *crossing, *_unwatched(decision, market_of)),
+        kept=quoted.kept,
+    )
+
+
+def crosses(intent: OrderIntent, view: MarketView) -> bool:
+    """Whether the intent would take from the book it was decided on."""
+    book = view.books.get(intent.outcome_id)
+    if book is None:
+        return False
+    if intent.side is Side.BUY:
+        return book.best_ask is not None and intent.limit_price >= book.best_ask
+    return book.best_bid is not None and intent.limit_price <= book.best_bid
+
+
+def _unwatched(decision: Decision, market_of: dict[int, int]) -> tuple[Dropped, ...]:
+    """A strategy trades inside its universe only; anything else is refused here, with the reason."""
+    out: list[Dropped] = []
+    for quote in decision.quotes:
+        if quote.outcome_id not in market_of:
+            out.append(_outside(quote.outcome_id, quote.side, quote.price, quote.level))
+    for intent in decision.intents:
+        if intent.outcome_id not in market_of:
+            out.append(_outside(intent.outcome_id, intent.side, intent.limit_price, -1))
+    return tuple(out)
+
+
+def _outside(outcome_id: int, side: Side, price: int, level: int) -> Dropped:
+    return Dropped(outcome_id=outcome_id, side=side, price=price, level=level, reason="outside its universe")
