@@ -2,17 +2,25 @@
 """polybot's one entry point.
 
 Outside the project's `.venv` it makes that environment from the hashed lock and starts
-itself again inside. `up`, `status` and `test` belong to the supervisor; every other
-command is Django's and finds a running desk through its data directory.
+itself again inside. `up`, `status`, `test` and `verify` belong to the supervisor and
+`run_sandbox` to the local exchange: they load no Django. Every other command is
+Django's, and finds a running desk through its data directory (`--data DIR`).
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent
+WITHOUT_DJANGO = {
+    "up": "polybot.supervisor.up:run_up",
+    "status": "polybot.supervisor.status:run_status",
+    "test": "polybot.supervisor.testing:run_tests",
+    "verify": "polybot.supervisor.verify:run_verify",
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -20,33 +28,14 @@ def main(arguments: list[str]) -> int:
         print(f"error: polybot needs Python 3.11 to 3.13, this is {sys.version.split()[0]}", file=sys.stderr)
         return 2
     sys.path.insert(0, str(PROJECT))
-    from polybot.supervisor import bootstrap
-
     command = arguments[0] if arguments else "help"
-    try:
-        if command != "status":  # status answers from the outside too, in any Python
-            python = bootstrap.ensure(PROJECT, lock="dev" if command in ("test", "verify") else "run")
-            if not bootstrap.is_inside(PROJECT):
-                os.execv(python, [str(python), str(PROJECT / "manage.py"), *arguments])
-    except bootstrap.BootstrapError as error:
-        print(f"error: {error}", file=sys.stderr)
+    if command != "status" and not _is_ready(command, arguments):  # status answers in any Python
         return 2
-    if command == "test":
-        from polybot.supervisor.testing import run_tests
-
-        return run_tests(arguments[1:], project=PROJECT)
-    if command == "up":
-        from polybot.supervisor.up import run_up
-
-        return run_up(arguments[1:], project=PROJECT)
-    if command == "status":
-        from polybot.supervisor.status import run_status
-
-        return run_status(arguments[1:], project=PROJECT)
-    if command == "run_sandbox":  # no Django: it starts in half the time and memory
-        from polybot.sandbox.main import main as run_sandbox
-
-        return run_sandbox(arguments[1:])
+    if place := WITHOUT_DJANGO.get(command):
+        module, _, name = place.partition(":")
+        return int(getattr(import_module(module), name)(arguments[1:], project=PROJECT))
+    if command == "run_sandbox":
+        return int(import_module("polybot.sandbox.main").main(arguments[1:]))
     from polybot.supervisor.runtime import adopt_desk
 
     arguments = adopt_desk(arguments, project=PROJECT)
@@ -55,6 +44,20 @@ def main(arguments: list[str]) -> int:
 
     execute_from_command_line([sys.argv[0], *arguments])
     return 0
+
+
+def _is_ready(command: str, arguments: list[str]) -> bool:
+    """Be inside the virtual environment, or say why not. From outside this call does not come back."""
+    from polybot.supervisor import bootstrap
+
+    try:
+        python = bootstrap.ensure(PROJECT, lock="dev" if command in ("test", "verify") else "run")
+    except bootstrap.BootstrapError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return False
+    if not bootstrap.is_inside(PROJECT):
+        os.execv(python, [str(python), str(PROJECT / "manage.py"), *arguments])  # noqa: S606
+    return True
 
 
 if __name__ == "__main__":

@@ -48,10 +48,11 @@ class BeatLock:
         """Raise LockLost unless the connection that holds the lock still answers."""
         if time.monotonic() - self._checked < CHECK_EVERY_S:
             return
+        if self._connection is None:
+            raise LockLost("beat never took its lock")
         try:
-            assert self._connection is not None
             self._connection.execute("SELECT 1")
-        except (AssertionError, psycopg.Error) as error:
+        except psycopg.Error as error:
             raise LockLost("the connection that held beat's lock is gone") from error
         self._checked = time.monotonic()
 

@@ -1,7 +1,14 @@
 """The Celery application. Settings with the prefix CELERY_ are its configuration."""
 
+import os
+
 from celery import Celery
+
+from polybot.logs import connect_tasks
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "polybot.settings.base")
 
 app = Celery("polybot")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+connect_tasks()

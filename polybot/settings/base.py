@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from polybot.logs import logging_settings
 from polybot.settings import env
 
 ENV = env.load()
@@ -47,12 +48,16 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "polybot.dashboard.policy.ContentPolicyMiddleware",
+    "polybot.api_requests.ApiRequestMiddleware",
+    "polybot.logs.CorrelationMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "polybot.api_idempotency.IdempotencyMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -66,7 +71,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "polybot.dashboard.frame.frame",
             ],
+            "builtins": ["polybot.dashboard.tags"],
         },
     },
 ]
@@ -100,6 +107,9 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_BEAT_CRON_STARTING_DEADLINE = 60
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_RESULT_ACCEPT_CONTENT = ["json"]
+CELERY_RESULT_EXPIRES = 0  # no results, so no clean-up job for them
+CELERY_WORKER_SEND_TASK_EVENTS = False
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
@@ -131,8 +141,19 @@ STATICFILES_DIRS = [BASE_DIR / "polybot" / "dashboard" / "static"]
 
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "polybot.api_access.ApiKeyAuthentication",
+        "polybot.api_access.DeskSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["polybot.api_access.ScopePermission"],
+    "DEFAULT_RENDERER_CLASSES": ["polybot.api_envelope.EnvelopeRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "polybot.api_envelope.EnvelopePagination",
+    "DEFAULT_THROTTLE_CLASSES": ["polybot.api_access.ReadThrottle", "polybot.api_access.WriteThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"read": "1200/min", "write": "240/min"},
+    "EXCEPTION_HANDLER": "polybot.api_envelope.error_handler",
     "COERCE_DECIMAL_TO_STRING": True,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "polybot",
@@ -150,6 +171,8 @@ EMAIL_HOST_PASSWORD = ENV.email_password.get_secret_value()
 EMAIL_USE_TLS = ENV.email_use_tls
 DEFAULT_FROM_EMAIL = ENV.email_from
 EMAIL_TIMEOUT = 10
+
+LOGGING = logging_settings(level=ENV.polybot_log_level, format=ENV.polybot_log_format)
 
 POLYMARKET = {
     "clob": ENV.polymarket_clob_url,

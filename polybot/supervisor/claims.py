@@ -56,7 +56,9 @@ def lock_take(data: Path) -> int:
 def disk_check(data: Path) -> None:
     free = shutil.disk_usage(data).free
     if free < MINIMUM_FREE_BYTES:
-        raise ClaimError(f"only {free // 1_000_000} MB free at {data}, polybot needs 500 MB: make room, or use --data DIR")
+        raise ClaimError(
+            f"only {free // 1_000_000} MB free at {data}, polybot needs 500 MB: make room, or use --data DIR"
+        )
 
 
 def port_check(port: int) -> None:

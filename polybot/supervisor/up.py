@@ -68,7 +68,9 @@ class Desk:
 
     def run(self) -> int:
         self.fleet.watch_signals()
-        self.output.say(f"polybot {__version__}, {self.options.mode} on {self.options.venue}, data in {self.options.data}")
+        self.output.say(
+            f"polybot {__version__}, {self.options.mode} on {self.options.venue}, data in {self.options.data}"
+        )
         try:
             code = self._serve()
         except (StartError, stores.StoreError) as error:
@@ -283,7 +285,7 @@ def _store_line(name: str, kept: deque[str], output: Output) -> Callable[[str], 
 
     def keep(line: str) -> bool:
         kept.append(line.strip())
-        if any(word in line for word in ("ERROR:", "FATAL:", "PANIC:", "WARNING:")):
+        if any(word in line for word in ("ERROR:", "FATAL:", "PANIC:", "WARNING:")) and "starting up" not in line:
             return False
         output.keep(name, line)
         return True

@@ -45,12 +45,12 @@ class Command(BaseCommand):
         self._tell("admin-created")
 
     def _sync(self) -> bool:
-        from markets.services import catalogue
-
         def progress(text: str) -> None:
             self.stdout.write(f"catalogue: {text}")
 
         try:
+            from markets.services import catalogue
+
             catalogue.sync("polymarket", "full", progress=progress, now=timezone.now())
         except Exception as error:  # the edge of a process: the desk starts, and the schedule tries again
             self._tell("warning", f"the catalogue could not be read ({error}); it is tried again every minute")
