@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from markets.domain.instruments import MarketFacts, Side
 from markets.domain.units import Price, Shares, Usd
+from markets.domain.views import BookView
 from orders.domain.intents import Origin, OriginKind
+from orders.domain.ledger import Portfolio
 from risk.domain.limits import NO_OVERRIDE, Limits, OriginLimits
-
-if TYPE_CHECKING:
-    from markets.domain.views import BookView
-    from orders.domain.ledger import Portfolio
 
 _NOTHING = Usd(0)
 
@@ -44,8 +41,7 @@ class RecentOrder:
     outcome_id: int
     side: Side
     price: Price
-    size: Shares
-    level: int
+    size: Shares  # as asked
     at: datetime
 
 
@@ -65,7 +61,6 @@ class GateContext:
     origin_usage: Mapping[OriginRef, OriginUsage] = field(default_factory=dict)
     orders_last_minute: int = 0
     recent_orders: tuple[RecentOrder, ...] = ()
-    blocked_markets: Mapping[int, str] = field(default_factory=dict)  # market id -> why nobody may trade it
 
     def override(self, origin: Origin) -> OriginLimits:
         return self.origin_limits.get(origin_ref(origin), NO_OVERRIDE)

@@ -13,15 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from orders.domain.intents import OpenOrder, Placement
+from orders.domain.ledger import Portfolio
 from risk.domain.context import GateContext
 from risk.domain.limits import Limits
 from risk.domain.verdicts import Verdict
-
-if TYPE_CHECKING:
-    from orders.domain.ledger import Portfolio
 
 
 class DeskAccount(Protocol):
@@ -29,7 +27,7 @@ class DeskAccount(Protocol):
 
     @property
     def open_orders(self) -> Sequence[OpenOrder]:
-        """This origin's own open orders: what its quotes are compared with."""
+        """Every open order of the account: the origin's own are compared, all guard against self-trades."""
         ...
 
     @property

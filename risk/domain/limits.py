@@ -37,7 +37,7 @@ class Limits:
     # The catalogue is synced each minute, so I14's 60 s would refuse every other order on
     # paper. Three syncs may be missed; a live account tightens this in its own issue.
     metadata_age_s: int = 180
-    duplicate_window_ms: int = 500  # the same order again within this time is a mistake
+    duplicate_window_ms: int = 2_000  # the same one-shot order again within this time is a mistake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

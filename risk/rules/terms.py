@@ -1,0 +1,25 @@
+"""Are the order's terms ones that the venue takes?"""
+
+from __future__ import annotations
+
+from orders.domain.intents import OrderType
+from risk.domain.question import Question
+from risk.domain.verdicts import Check, Unit
+
+# Polymarket refuses a good-till-date order that expires sooner.
+MINIMUM_LIFE_S = 180
+
+
+def expiry(question: Question) -> Check:
+    """Only a good-till-date order has an expiry, and it lies at least three minutes ahead."""
+    rule, placement = "expiry", question.placement
+    if placement.order_type is not OrderType.GTD:
+        passed = placement.expires_at is None
+        note = "" if passed else f"{placement.order_type} orders have no expiry; use gtd"
+        return Check(rule=rule, passed=passed, unit=Unit.SECONDS, note=note)
+    if placement.expires_at is None:
+        return Check(rule=rule, passed=False, limit=MINIMUM_LIFE_S, unit=Unit.SECONDS, note="gtd needs an expiry")
+    left = int((placement.expires_at - question.context.now).total_seconds())
+    passed = left >= MINIMUM_LIFE_S
+    note = "" if passed else f"expires in {left} s; the venue wants at least {MINIMUM_LIFE_S} s"
+    return Check(rule=rule, passed=passed, value=left, limit=MINIMUM_LIFE_S, unit=Unit.SECONDS, note=note)
