@@ -6,4 +6,4 @@ class PolybotConfig(AppConfig):
 
     def ready(self) -> None:
         # Tasks are shared_task functions; they need our Celery app to be the current one in every process.
-        from polybot import celery  # noqa: F401
+        from polybot import celery, checks  # noqa: F401

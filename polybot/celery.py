@@ -3,6 +3,7 @@
 import os
 
 from celery import Celery
+from celery.signals import worker_init
 
 from polybot.logs import connect_tasks
 
@@ -12,3 +13,10 @@ app = Celery("polybot")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 connect_tasks()
+
+
+@worker_init.connect(weak=False)
+def refuse_bad_settings(**_: object) -> None:
+    from polybot.checks import refuse_bad_configuration
+
+    refuse_bad_configuration()

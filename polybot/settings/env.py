@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pydantic import Field, SecretStr
+from django.core.exceptions import ImproperlyConfigured
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -51,18 +52,45 @@ class Environment(BaseSettings):
     telegram_base_url: str = "https://api.telegram.org"
     heartbeat_url: str = ""  # pinged each minute while healthy
 
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, url: str) -> str:
+        if urlsplit(url).scheme not in ("postgres", "postgresql"):
+            raise ValueError("must begin with postgres:// (there is no other mode)")
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, url: str) -> str:
+        if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
+    @field_validator("polybot_allowed_hosts", mode="before")
+    @classmethod
+    def _comma_separated(cls, hosts: object) -> object:
+        return [host.strip() for host in hosts.split(",") if host.strip()] if isinstance(hosts, str) else hosts
+
 
 def load() -> Environment:
-    """Return the settings. Raises pydantic's ValidationError, which names each bad variable."""
-    return Environment(**_from_files())  # type: ignore[arg-type]
+    """Return the settings. Raises ImproperlyConfigured, which names each bad variable and never shows a value."""
+    try:
+        return Environment(**_from_files())  # type: ignore[arg-type]
+    except ValidationError as error:
+        bad = [f"{'.'.join(str(part) for part in e['loc']).upper()}: {e['msg']}" for e in error.errors()]
+        raise ImproperlyConfigured(f"bad settings (see .env.example): {'; '.join(bad)}") from None
 
 
 def _from_files() -> dict[str, str]:
     values: dict[str, str] = {}
     for name in Environment.model_fields:
         path = os.environ.get(f"{name.upper()}_FILE")
-        if path:
+        if not path:
+            continue
+        try:
             values[name] = Path(path).read_text().strip()
+        except OSError as error:
+            raise ImproperlyConfigured(f"{name.upper()}_FILE cannot be read: {error.strerror}") from None
     return values
 
 

@@ -2,8 +2,8 @@
 
 from polybot.settings.base import *  # noqa: F403
 
-SECRET_KEY = "tests only"  # noqa: S105
-ALLOWED_HOSTS = ["*"]
+SECRET_KEY = "for tests only, and long enough for the checks"  # noqa: S105
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CELERY_TASK_ALWAYS_EAGER = True
 CELERY_TASK_EAGER_PROPAGATES = True

@@ -17,6 +17,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from polybot.checks import refuse_bad_configuration
+
 FRESH_LIMIT_S = 60.0
 
 
@@ -25,6 +27,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
+        refuse_bad_configuration()
         call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
         self._first_login()
         call_command("setup_schedule", stdout=open(os.devnull, "w"))  # noqa: SIM115

@@ -14,7 +14,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         from polybot import beat
         from polybot.celery import app
+        from polybot.checks import refuse_bad_configuration
 
+        refuse_bad_configuration()
         beat.LOCK.wait()
         try:
             app.Beat(scheduler_cls="polybot.beat:GuardedScheduler", loglevel="INFO", quiet=True).run()
