@@ -159,3 +159,13 @@ class Catalogue:
 
     def markets_of(self, event: Event) -> list[Market]:
         return [self.markets[i] for i in event.market_ids]
+
+    def drop(self, event: Event) -> None:
+        for market in self.markets_of(event):
+            del self.markets[market.id]
+            del self.by_condition[market.condition_id]
+            self.market_slugs.pop(market.slug, None)
+            for token_id in market.token_ids:
+                del self.by_token[token_id]
+        del self.events[event.id]
+        self.event_slugs.pop(event.slug, None)
