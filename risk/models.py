@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from risk.domain.verdicts import Decision
+
 _USD = {"max_digits": 20, "decimal_places": 6}
 
 
@@ -26,6 +28,8 @@ class RiskProfile(models.Model):
     kelly_fraction_bps = models.PositiveIntegerField(default=2500)
     orders_per_minute = models.PositiveIntegerField(default=60)
     minimum_seconds_to_close = models.PositiveIntegerField(default=900)
+    # The catalogue is synced each minute: 180 s lets two syncs be missed before entries stop.
+    metadata_age_s = models.PositiveIntegerField(default=180)
 
     def __str__(self) -> str:
         return self.name
@@ -37,6 +41,12 @@ class AccountLimits(models.Model):
     account_id = models.BigIntegerField(unique=True)
     profile = models.ForeignKey(RiskProfile, on_delete=models.PROTECT)
     updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "account limits"
+
+    def __str__(self) -> str:
+        return f"account {self.account_id}: {self.profile}"
 
 
 class OriginLimits(models.Model):
@@ -50,28 +60,31 @@ class OriginLimits(models.Model):
     daily_loss = models.DecimalField(**_USD, null=True, blank=True)
 
     class Meta:
+        verbose_name_plural = "origin limits"
         constraints = [models.UniqueConstraint(fields=["origin_kind", "origin_id"], name="origin_limits_once")]
+
+    def __str__(self) -> str:
+        return f"{self.origin_kind} {self.origin_id}"
 
 
 class RiskVerdict(models.Model):
-    """What the gate said about one placement, with every rule's numbers."""
+    """What the gate said about one placement, with every rule's numbers.
 
-    class Decision(models.TextChoices):
-        APPROVED = "approved"
-        SHRUNK = "shrunk"
-        REFUSED = "refused"
-        OBSERVED = "observed"  # reviewed for a strategy that only observes; nothing was placed
+    A refusal (or an observed wish) that only repeats the last one of its origin, outcome and side,
+    with the same rule, price and size, is not stored again within a minute: `repeats` counts it.
+    """
 
     client_key = models.UUIDField(unique=True)
     account_id = models.BigIntegerField()
     environment = models.CharField(max_length=8)
     at = models.DateTimeField()
-    decision = models.CharField(max_length=10, choices=Decision.choices)
+    decision = models.CharField(max_length=10, choices=[(d, d) for d in Decision])
     rule = models.CharField(max_length=40, blank=True)  # the first rule that refused, or the one that shrank
     message = models.CharField(max_length=300, blank=True)
     market_id = models.BigIntegerField()
     outcome_id = models.BigIntegerField()
     side = models.CharField(max_length=4)
+    level = models.SmallIntegerField(default=0)
     price = models.DecimalField(max_digits=8, decimal_places=6)
     asked_size = models.DecimalField(**_USD)
     allowed_size = models.DecimalField(**_USD)
@@ -80,18 +93,42 @@ class RiskVerdict(models.Model):
     origin_label = models.CharField(max_length=120)
     decision_id = models.BigIntegerField(default=0)
     order_id = models.BigIntegerField(null=True, blank=True)
-    checks = models.JSONField(default=list)  # [{rule, passed, value, limit, unit, note}]
+    by = models.CharField(max_length=120, blank=True)  # the person, for a manual order
+    checks = models.JSONField(default=list)  # [{rule, passed, value, limit, unit, note, allowed_size}], millionths
+    repeats = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField()  # when it was said last, repeats included
 
     class Meta:
         indexes = [
             models.Index(fields=["account_id", "-id"]),
             models.Index(fields=["origin_kind", "origin_id", "-id"]),
             models.Index(fields=["rule", "-id"]),
+            models.Index(fields=["order_id"]),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.decision} {self.side} {self.asked_size} at {self.price}"
+
+
+class ManualRequest(models.Model):
+    """An Idempotency-Key a person sent with an order: the same key again gets the same verdict."""
+
+    user_id = models.BigIntegerField()
+    key = models.CharField(max_length=80)
+    fingerprint = models.CharField(max_length=64)  # of the order asked for; another one under the same key is refused
+    verdict = models.ForeignKey(RiskVerdict, on_delete=models.CASCADE, null=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user_id", "key"], name="manual_request_once")]
 
 
 class Halt(models.Model):
-    """A stop that somebody or something ordered, until it is lifted."""
+    """A stop that somebody or something ordered, until it is lifted.
+
+    An account's trading state is the strictest of its open halts. `cause` tells halts apart, so that
+    a recovery lifts its own and leaves the others.
+    """
 
     class Kind(models.TextChoices):
         REDUCE_ONLY = "reduce_only"
@@ -100,8 +137,22 @@ class Halt(models.Model):
 
     account_id = models.BigIntegerField(null=True, blank=True)  # null: the whole installation
     kind = models.CharField(max_length=12, choices=Kind.choices)
+    cause = models.CharField(max_length=20, default="manual")  # manual, daily_loss, drawdown, disk, error_rate
     reason = models.CharField(max_length=240)
     by = models.CharField(max_length=120)
     created_at = models.DateTimeField()
     lifted_at = models.DateTimeField(null=True, blank=True)
     lifted_by = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "cause", "kind"],
+                condition=models.Q(lifted_at__isnull=True),
+                nulls_distinct=False,
+                name="halt_open_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.cause}): {self.reason}"

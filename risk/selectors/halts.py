@@ -1,0 +1,33 @@
+"""Reads of halts."""
+
+from __future__ import annotations
+
+from django.db.models import Q, QuerySet
+
+from orders.domain.lifecycle import TradingState
+from risk.models import Halt
+
+
+def halt_rows(*, open_only: bool = True, account_id: int | None = None) -> QuerySet[Halt]:
+    """Return halts, newest first; with `account_id`, those of the account and those of the whole installation."""
+    rows = Halt.objects.order_by("-id")
+    if open_only:
+        rows = rows.filter(lifted_at=None)
+    if account_id is not None:
+        rows = rows.filter(Q(account_id=account_id) | Q(account_id=None))
+    return rows
+
+
+def halted_state(account_id: int) -> TradingState:
+    """Return the trading state that the open halts impose on the account. A kill has its own switch."""
+    kinds = set(halt_rows(account_id=account_id).values_list("kind", flat=True))
+    if Halt.Kind.HALTED in kinds:
+        return TradingState.HALTED
+    return TradingState.REDUCE_ONLY if Halt.Kind.REDUCE_ONLY in kinds else TradingState.ACTIVE
+
+
+def halt_reason(account_id: int) -> str:
+    """Return why the account is halted: the reason of its strictest open halt, or nothing."""
+    rows = list(halt_rows(account_id=account_id).exclude(kind=Halt.Kind.KILL))
+    rows.sort(key=lambda row: row.kind != Halt.Kind.HALTED)
+    return rows[0].reason if rows else ""

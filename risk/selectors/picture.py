@@ -1,0 +1,134 @@
+"""The picture a review is made in: portfolio, limits, market facts, books and recent orders, read together.
+
+Call it under the account's lock: then nothing in it that belongs to the account moves until
+the transaction ends. Market data is as new as the tickstore has it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from markets.domain.instruments import Side
+from markets.domain.views import BookView
+from markets.selectors.catalogue import market_facts
+from markets.tickstore import TickstoreUnavailable, get_tickstore
+from orders.domain.equity import day_start
+from orders.domain.intents import OpenOrder, OriginKind, Placement
+from orders.domain.ledger import Portfolio
+from orders.domain.lifecycle import TradingState
+from orders.selectors.origins import origin_trades
+from orders.selectors.portfolio import recent_orders
+from risk.domain.context import GateContext, OriginRef, OriginUsage, RecentOrder, origin_ref
+from risk.domain.limits import Limits
+from risk.domain.usage import Traded, usage_of
+from risk.selectors.halts import halted_state
+from risk.selectors.limits import origin_limits_get
+
+log = logging.getLogger(__name__)
+
+
+def context_get(
+    portfolio: Portfolio,
+    placements: Sequence[Placement],
+    *,
+    limits: Limits | None,
+    killed: bool | None,
+    kill_reason: str = "",
+    now: datetime,
+) -> GateContext:
+    """Return everything the rules may know about `placements` on this account."""
+    origins = {origin_ref(p.origin) for p in placements if p.origin.kind is OriginKind.STRATEGY}
+    recent = list(recent_orders(portfolio.account_id, now - timedelta(minutes=1)))
+    return GateContext(
+        now=now,
+        portfolio=replace(portfolio, trading_state=effective_state(portfolio)),
+        limits=limits,
+        facts=market_facts(_markets(portfolio, placements)),
+        books=books_read({p.outcome_id for p in placements}),
+        killed=killed,
+        kill_reason=kill_reason,
+        auto_trade=portfolio.auto_trade,
+        origin_limits=origin_limits_get(origins),
+        origin_usage=usage_get(portfolio, origins, now=now),
+        orders_last_minute=len(recent),
+        recent_orders=tuple(_recent(order) for order in recent),
+    )
+
+
+def effective_state(portfolio: Portfolio) -> TradingState:
+    """Return the stricter of the account's own state and the open halts: a new account obeys an old halt too."""
+    halted = halted_state(portfolio.account_id)
+    order = [TradingState.ACTIVE, TradingState.REDUCE_ONLY, TradingState.HALTED]
+    return max(portfolio.trading_state, halted, key=order.index)
+
+
+def books_read(outcome_ids: Iterable[int]) -> Mapping[int, BookView]:
+    """Return the latest books. A store that does not answer leaves none, and the gate refuses for want of a book."""
+    try:
+        return get_tickstore().books_get(outcome_ids)
+    except (TickstoreUnavailable, OSError) as error:
+        log.warning("no books for the review", extra={"problem": str(error)[:200]})
+        return {}
+
+
+def usage_get(portfolio: Portfolio, origins: Iterable[OriginRef], *, now: datetime) -> dict[OriginRef, OriginUsage]:
+    """Return what each strategy uses of its caps."""
+    refs = {(str(kind), origin_id): (kind, origin_id) for kind, origin_id in origins}
+    if not refs:
+        return {}
+    trades = origin_trades(portfolio.account_id, refs, since=day_start(now))
+    today = {t.outcome_id for rows in trades.values() for t in rows if t.day_bought > t.day_sold and t.payout is None}
+    marks = {i: book.mid for i, book in books_read(today).items() if book.mid is not None} if today else {}
+    return {
+        refs[key]: usage_of(
+            [
+                Traded(
+                    outcome_id=t.outcome_id,
+                    bought=t.bought,
+                    bought_cost=t.bought_cost,
+                    sold=t.sold,
+                    day_bought=t.day_bought,
+                    day_bought_cost=t.day_bought_cost,
+                    day_sold=t.day_sold,
+                    day_sold_proceeds=t.day_sold_proceeds,
+                    day_fees=t.day_fees,
+                    payout=t.payout,
+                )
+                for t in rows
+            ],
+            positions=portfolio.positions,
+            open_buys=_open_buys(portfolio, refs[key]),
+            marks=marks,
+        )
+        for key, rows in trades.items()
+    }
+
+
+def _open_buys(portfolio: Portfolio, origin: OriginRef) -> int:
+    """Return what the origin's open buys may still cost, without fees, which the account's cash check covers."""
+    return sum(
+        -(-order.price * order.remaining // 1_000_000)
+        for order in portfolio.open_orders
+        if order.side is Side.BUY and origin_ref(order.origin) == origin
+    )
+
+
+def _markets(portfolio: Portfolio, placements: Sequence[Placement]) -> set[int]:
+    """Return the markets whose facts the rules need: asked for, held, or with an open order."""
+    ids = {p.market_id for p in placements}
+    ids |= {position.market_id for position in portfolio.positions.values()}
+    return ids | {order.market_id for order in portfolio.open_orders}
+
+
+def _recent(order: OpenOrder) -> RecentOrder:
+    return RecentOrder(
+        origin=origin_ref(order.origin),
+        outcome_id=order.outcome_id,
+        side=order.side,
+        price=order.price,
+        size=order.size,
+        at=order.created_at,
+    )
