@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -32,10 +34,10 @@ class Account(models.Model):
         choices=[("cancel_all", "cancel all"), ("cancel_quotes", "cancel quotes"), ("leave", "leave orders")],
         default="cancel_all",
     )
-    cash = models.DecimalField(**_USD, default=0)
-    reserved_cash = models.DecimalField(**_USD, default=0)
-    opening_cash = models.DecimalField(**_USD, default=0)
-    peak_equity = models.DecimalField(**_USD, default=0)
+    cash = models.DecimalField(**_USD, default=Decimal(0))
+    reserved_cash = models.DecimalField(**_USD, default=Decimal(0))
+    opening_cash = models.DecimalField(**_USD, default=Decimal(0))
+    peak_equity = models.DecimalField(**_USD, default=Decimal(0))
     reconciled_at = models.DateTimeField(null=True, blank=True)  # last clean reconciliation
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
 
 from orders.models.account import Account
@@ -15,10 +17,13 @@ class LedgerTransaction(models.Model):
     reference = models.CharField(max_length=120)  # "fill:12", "resolution:7" …
     at = models.DateTimeField()
     memo = models.CharField(max_length=240, blank=True)
+    realized = models.DecimalField(
+        max_digits=20, decimal_places=6, default=Decimal(0)
+    )  # profit this fact booked, fees apart
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "kind", "reference"], name="ledger_fact_once")]
-        indexes = [models.Index(fields=["account", "-id"])]
+        indexes = [models.Index(fields=["account", "-id"]), models.Index(fields=["account", "at"])]
 
 
 class LedgerEntry(models.Model):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -24,14 +26,14 @@ class Order(models.Model):
     side = models.CharField(max_length=4, choices=[(s, s) for s in Side])
     price = models.DecimalField(**_PRICE)
     size = models.DecimalField(**_AMOUNT)
-    filled_size = models.DecimalField(**_AMOUNT, default=0)
+    filled_size = models.DecimalField(**_AMOUNT, default=Decimal(0))
     order_type = models.CharField(max_length=3, choices=[(t, t) for t in OrderType])
     post_only = models.BooleanField(default=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=12, choices=[(s, s) for s in OrderState], default=OrderState.NEW)
     state_reason = models.CharField(max_length=300, blank=True)
     venue_order_id = models.CharField(max_length=80, null=True, blank=True, unique=True)
-    reserved = models.DecimalField(**_AMOUNT, default=0)  # dollars for a buy, shares for a sell
+    reserved = models.DecimalField(**_AMOUNT, default=Decimal(0))  # dollars for a buy, shares for a sell
     # Who wanted it, as values; nothing here points to a table of a higher stage.
     origin_kind = models.CharField(max_length=10, choices=[(k, k) for k in OriginKind])
     origin_id = models.BigIntegerField()
@@ -88,7 +90,7 @@ class Fill(models.Model):
     side = models.CharField(max_length=4, choices=[(s, s) for s in Side])
     price = models.DecimalField(**_PRICE)
     size = models.DecimalField(**_AMOUNT)
-    fee = models.DecimalField(**_AMOUNT, default=0)
+    fee = models.DecimalField(**_AMOUNT, default=Decimal(0))
     settlement = models.CharField(max_length=10, choices=Settlement.choices, default=Settlement.MATCHED)
     voided = models.BooleanField(default=False)
     venue_at = models.DateTimeField()

@@ -6,6 +6,8 @@ against them exactly as they are against a real venue.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import Q
 
@@ -31,13 +33,17 @@ class PaperOrder(models.Model):
     side = models.CharField(max_length=4)
     price = models.DecimalField(**_PRICE)
     size = models.DecimalField(**_AMOUNT)
-    filled = models.DecimalField(**_AMOUNT, default=0)
+    filled = models.DecimalField(**_AMOUNT, default=Decimal(0))
     order_type = models.CharField(max_length=3)
     post_only = models.BooleanField(default=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=10, choices=State.choices)
     reason = models.CharField(max_length=300, blank=True)
-    queue_ahead = models.DecimalField(**_AMOUNT, default=0)  # shares that trade before ours at this price
+    queue_ahead = models.DecimalField(**_AMOUNT, default=Decimal(0))  # shares that trade before ours at this price
+    slack = models.DecimalField(
+        **_AMOUNT, default=Decimal(0)
+    )  # a shrinkage that moved us and that no trade explained yet
+    slack_ms = models.BigIntegerField(default=0)
     placed_at = models.DateTimeField()
     cursor = models.CharField(max_length=40)  # stream position at which it was last touched
 

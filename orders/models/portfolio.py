@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -15,12 +17,12 @@ class Position(models.Model):
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="positions")
     outcome = models.ForeignKey("markets.Outcome", on_delete=models.PROTECT, related_name="+")
-    size = models.DecimalField(**_AMOUNT, default=0)
-    confirmed_size = models.DecimalField(**_AMOUNT, default=0)  # settled: may be sold, merged, redeemed
-    reserved_size = models.DecimalField(**_AMOUNT, default=0)  # promised to open sells
-    cost = models.DecimalField(**_AMOUNT, default=0)  # what the held shares cost, without fees
-    realized = models.DecimalField(**_AMOUNT, default=0)  # profit booked so far, fees not included
-    fees = models.DecimalField(**_AMOUNT, default=0)
+    size = models.DecimalField(**_AMOUNT, default=Decimal(0))
+    confirmed_size = models.DecimalField(**_AMOUNT, default=Decimal(0))  # settled: may be sold, merged, redeemed
+    reserved_size = models.DecimalField(**_AMOUNT, default=Decimal(0))  # promised to open sells
+    cost = models.DecimalField(**_AMOUNT, default=Decimal(0))  # what the held shares cost, without fees
+    realized = models.DecimalField(**_AMOUNT, default=Decimal(0))  # profit booked so far, fees not included
+    fees = models.DecimalField(**_AMOUNT, default=Decimal(0))
     updated_at = models.DateTimeField()
 
     class Meta:

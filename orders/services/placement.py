@@ -1,1 +1,118 @@
-"""Order placement: filled by the execution stage."""
+"""Order placement: from an approved placement to a row with its money set aside.
+
+Only the risk gate imports this module. It runs inside the gate's transaction, under the account's lock.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import F
+
+from markets.domain.instruments import FeeSchedule, MarketFacts, Side
+from markets.domain.units import Shares, decimal_from_micro, micro_from_decimal
+from markets.selectors.catalogue import market_facts
+from orders.domain.intents import Placement
+from orders.domain.lifecycle import OrderState
+from orders.domain.reserve import cash_to_reserve
+from orders.models import Account, Order, Position
+from orders.services.states import order_event, order_label, plain
+
+# An order that takes is worth its price only for a moment; one that rests may wait a little for its turn.
+MAX_AGE_MARKETABLE_S = 10
+MAX_AGE_RESTING_S = 60
+
+
+class ReservationError(ValueError):
+    """Not enough free cash or shares; the message names what is needed and what is free."""
+
+
+@transaction.atomic
+def order_create(
+    *,
+    account: Account,
+    placement: Placement,
+    size: int,
+    verdict_id: int,
+    now: datetime,
+    facts: MarketFacts | None = None,
+) -> int:
+    """Create the order in state RESERVED and return its id. `size` is what the gate allowed, in millionths.
+
+    Writes `order.approved`. A key that already has an order returns that order: approving
+    twice reserves once. Raises ReservationError when the account cannot cover it.
+    """
+    known = Order.objects.filter(client_key=placement.key).values_list("pk", flat=True).first()
+    if known is not None:
+        return known
+    facts = facts or market_facts([placement.market_id])[placement.market_id]
+    reserved = _reserve(account, placement, size, facts.fee)
+    order = Order.objects.create(
+        client_key=placement.key,
+        account=account,
+        market_id=placement.market_id,
+        outcome_id=placement.outcome_id,
+        side=placement.side,
+        price=decimal_from_micro(placement.price),
+        size=decimal_from_micro(size),
+        order_type=placement.order_type,
+        post_only=placement.post_only,
+        expires_at=placement.expires_at,
+        state=OrderState.RESERVED,
+        venue_order_id=f"paper-{placement.key}",
+        reserved=reserved,
+        origin_kind=placement.origin.kind,
+        origin_id=placement.origin.id,
+        origin_label=placement.origin.label[:120],
+        origin_run_id=placement.origin.run_id,
+        decision_id=placement.origin.decision_id,
+        verdict_id=verdict_id,
+        level=placement.level,
+        fair_value=None if placement.fair_value is None else decimal_from_micro(placement.fair_value),
+        reason=placement.reason[:240],
+        replaces_id=placement.replaces_order_id,
+        created_at=now,
+        max_age_s=MAX_AGE_RESTING_S if placement.order_type.rests else MAX_AGE_MARKETABLE_S,
+    )
+    order_event(
+        order,
+        "order.approved",
+        f"order {order.pk} ({order_label(order)}) was approved for {order.origin_label}",
+        now=now,
+        payload={"verdict_id": verdict_id, "reserved": plain(reserved), "reason": order.reason},
+    )
+    return order.pk
+
+
+def _reserve(account: Account, placement: Placement, size: int, fee: FeeSchedule | None) -> Decimal:
+    """Check and set aside in one statement; no second order can get between."""
+    if placement.side is Side.SELL:
+        wanted = decimal_from_micro(size)
+        held = Position.objects.filter(account=account, outcome_id=placement.outcome_id)
+        if held.filter(confirmed_size__gte=F("reserved_size") + wanted).update(
+            reserved_size=F("reserved_size") + wanted
+        ):
+            return wanted
+        free = held.values_list(F("confirmed_size") - F("reserved_size"), flat=True).first() or Decimal(0)
+        raise ReservationError(f"selling {plain(wanted)} shares needs as many free; {plain(free)} are")
+    amount = decimal_from_micro(
+        cash_to_reserve(
+            side=placement.side,
+            price=placement.price,
+            size=Shares(size),
+            may_take=not placement.post_only,
+            fee=fee,
+        )
+    )
+    if Account.objects.filter(pk=account.pk, cash__gte=F("reserved_cash") + amount).update(
+        reserved_cash=F("reserved_cash") + amount
+    ):
+        return amount
+    cash, reserved = Account.objects.values_list("cash", "reserved_cash").get(pk=account.pk)
+    free_micro = micro_from_decimal(cash - reserved)
+    raise ReservationError(
+        f"buying {plain(decimal_from_micro(size))} at {plain(decimal_from_micro(placement.price))} "
+        f"needs ${plain(amount)} with fees; ${plain(decimal_from_micro(free_micro))} is free"
+    )

@@ -1,0 +1,158 @@
+"""Accounts, positions and open orders as the core's values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Sum
+from django.utils import timezone
+
+from markets.domain.units import Usd, micro_from_decimal
+from orders.domain.equity import HasPrices, day_start, value_positions
+from orders.domain.intents import OpenOrder
+from orders.domain.ledger import Portfolio
+from orders.domain.ledger import Position as HeldPosition
+from orders.domain.lifecycle import OPEN, Environment, TradingState
+from orders.models import Account, Order, PnlSnapshot, Position
+from orders.selectors.marks import marks_read
+from orders.selectors.rows import open_order_of, position_of
+
+OPEN_STATES = tuple(sorted(OPEN))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFacts:
+    """An account without its money: who, where, and whether it may trade."""
+
+    id: int
+    name: str
+    owner_id: int
+    venue: str
+    environment: Environment
+    trading_state: TradingState
+    trading_state_reason: str
+    auto_trade: bool
+    on_stop: str
+    reconciled_at: datetime | None
+
+
+def account_list(*, owner_id: int | None = None, environment: Environment | None = None) -> list[AccountFacts]:
+    rows = Account.objects.order_by("id")
+    if owner_id is not None:
+        rows = rows.filter(owner_id=owner_id)
+    if environment is not None:
+        rows = rows.filter(environment=environment)
+    return [_facts(row) for row in rows]
+
+
+def account_get(account_id: int) -> AccountFacts:
+    return _facts(Account.objects.get(pk=account_id))
+
+
+def portfolio_get(
+    account_id: int, marks: Mapping[int, HasPrices] | None = None, *, now: datetime | None = None
+) -> Portfolio:
+    """Return the account with its positions, open orders and equity.
+
+    `marks` None reads the latest from the tickstore; an empty mapping values everything at cost.
+    Under `accounts.account_lock` the picture holds still until the transaction ends.
+    """
+    account = Account.objects.get(pk=account_id)
+    positions = position_list(account_id)
+    if marks is None:
+        marks = marks_read(list(positions))
+    valuation = value_positions(positions.values(), marks)
+    equity = Usd(micro_from_decimal(account.cash) + valuation.positions_value)
+    return Portfolio(
+        account_id=account.pk,
+        environment=Environment(account.environment),
+        trading_state=TradingState(account.trading_state),
+        cash=Usd(micro_from_decimal(account.cash)),
+        reserved_cash=Usd(micro_from_decimal(account.reserved_cash)),
+        positions=positions,
+        open_orders=open_order_list(account_id),
+        equity=equity,
+        day_start_equity=day_start_equity(account, now=now or timezone.now()),
+        peak_equity=Usd(max(micro_from_decimal(account.peak_equity), equity)),
+        positions_value=valuation.positions_value,
+        unrealized=valuation.unrealized,
+        unmarked=valuation.unmarked,
+        auto_trade=account.auto_trade,
+        reconciled_at=account.reconciled_at,
+    )
+
+
+def position_list(account_id: int) -> dict[int, HeldPosition]:
+    """Return what the account holds now, by outcome; sold-out positions are left out."""
+    rows = Position.objects.filter(account_id=account_id, size__gt=0).select_related("outcome").order_by("outcome_id")
+    return {row.outcome_id: position_of(row, market_id=row.outcome.market_id) for row in rows}
+
+
+def open_order_list(account_id: int) -> tuple[OpenOrder, ...]:
+    """Return the orders that may still trade, oldest first, the unknown ones included (I5)."""
+    rows = Order.objects.filter(account_id=account_id, state__in=OPEN_STATES).order_by("id")
+    return tuple(open_order_of(row) for row in rows)
+
+
+def day_start_equity(account: Account, *, now: datetime) -> Usd:
+    """Return the equity of the last snapshot before midnight UTC, else what the account opened with."""
+    last = (
+        PnlSnapshot.objects.filter(account=account, at__lt=day_start(now))
+        .order_by("-at")
+        .values_list("equity", flat=True)
+        .first()
+    )
+    return Usd(micro_from_decimal(account.opening_cash if last is None else last))
+
+
+def held_outcomes(account_ids: Sequence[int] | None = None) -> set[int]:
+    """Return the outcomes that any of the accounts holds or may still trade: all of them need live books."""
+    positions = Position.objects.filter(size__gt=0)
+    orders = Order.objects.filter(state__in=OPEN_STATES)
+    if account_ids is not None:
+        positions, orders = positions.filter(account_id__in=account_ids), orders.filter(account_id__in=account_ids)
+    held = set(positions.values_list("outcome_id", flat=True).distinct())
+    return held | set(orders.values_list("outcome_id", flat=True).distinct())
+
+
+def traded_markets() -> set[int]:
+    """Return the markets in which some account holds shares or has an open order."""
+    held = Position.objects.filter(size__gt=0).values_list("outcome__market_id", flat=True).distinct()
+    return set(held) | set(Order.objects.filter(state__in=OPEN_STATES).values_list("market_id", flat=True).distinct())
+
+
+def reserved_by_origin(account_id: int) -> dict[tuple[str, int], Usd]:
+    """Return the dollars each origin's open buys have set aside."""
+    rows = (
+        Order.objects.filter(account_id=account_id, state__in=OPEN_STATES, side="buy")
+        .values_list("origin_kind", "origin_id")
+        .annotate(total=Sum("reserved"))
+    )
+    return {(kind, origin): Usd(micro_from_decimal(total)) for kind, origin, total in rows}
+
+
+def orders_created_since(account_id: int, since: datetime) -> int:
+    return Order.objects.filter(account_id=account_id, created_at__gt=since).count()
+
+
+def recent_orders(account_id: int, since: datetime) -> Iterable[OpenOrder]:
+    """Return the account's orders created after `since` whatever became of them, newest first."""
+    rows = Order.objects.filter(account_id=account_id, created_at__gt=since).order_by("-id")
+    return [open_order_of(row) for row in rows]
+
+
+def _facts(row: Account) -> AccountFacts:
+    return AccountFacts(
+        id=row.pk,
+        name=row.name,
+        owner_id=row.owner_id,
+        venue=row.venue,
+        environment=Environment(row.environment),
+        trading_state=TradingState(row.trading_state),
+        trading_state_reason=row.trading_state_reason,
+        auto_trade=row.auto_trade,
+        on_stop=row.on_stop,
+        reconciled_at=row.reconciled_at,
+    )

@@ -1,0 +1,291 @@
+"""Recording fills: exactly once, with everything a fill changes, in one transaction.
+
+A fill moves the order, the position, the cash, the reservation, the ledger and the
+journal together or not at all. Its key is (venue trade id, order, role): the same trade
+told twice is booked once. A fill that fails to settle is voided once, never deleted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from alerts.domain.events import Severity
+from markets.domain.instruments import Side
+from markets.domain.units import Price, Shares, Usd, decimal_from_micro, micro_from_decimal
+from orders.domain.ledger import Fill as LedgerFill
+from orders.domain.ledger import LedgerError, entries_for_fill, entries_for_void, position_after, position_from
+from orders.domain.ledger import Position as HeldPosition
+from orders.domain.lifecycle import TERMINAL, OrderState
+from orders.models import Account, Fill, Order, Position
+from orders.selectors.rows import fill_of, position_of
+from orders.services.books import entries_read, transaction_record
+from orders.services.faults import faultpoint
+from orders.services.states import order_advance, order_event, order_label, order_lock, plain
+
+DUST = Decimal("0.01")  # venues may fill this much more than was ordered (I7)
+_RANK = {"matched": 0, "retrying": 1, "mined": 2, "confirmed": 3, "failed": 3}
+
+
+class FillError(RuntimeError):
+    """A fill that cannot be booked as told. Nothing was written; the account needs a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillResult:
+    fill_id: int
+    created: bool  # False: it was booked before
+
+
+@transaction.atomic
+def fill_record(
+    *,
+    order_id: int,
+    venue_trade_id: str,
+    role: str,
+    price: Price,
+    size: Shares,
+    fee: Usd,
+    venue_at: datetime,
+    now: datetime,
+    settlement: str = Fill.Settlement.CONFIRMED,
+    transaction_hash: str = "",
+) -> FillResult:
+    """Book our leg of one trade. Raises FillError when the order or the account cannot have had it."""
+    order = order_lock(order_id)
+    known = Fill.objects.filter(venue_trade_id=venue_trade_id, order=order, role=role).values_list("pk", flat=True)
+    if (fill_id := known.first()) is not None:
+        return FillResult(fill_id=fill_id, created=False)
+    shares = decimal_from_micro(size)
+    if order.filled_size + shares > order.size + DUST:
+        raise FillError(
+            f"order {order_id}: trade {venue_trade_id} of {plain(shares)} would fill "
+            f"{plain(order.filled_size + shares)} of {plain(order.size)}"
+        )
+    leg = LedgerFill(
+        outcome_id=order.outcome_id,
+        side=Side(order.side),
+        price=price,
+        size=size,
+        fee=fee,
+        confirmed=settlement == Fill.Settlement.CONFIRMED,
+    )
+    row = Fill.objects.create(
+        order=order,
+        account_id=order.account_id,
+        outcome_id=order.outcome_id,
+        venue_trade_id=venue_trade_id,
+        role=role,
+        side=order.side,
+        price=decimal_from_micro(price),
+        size=shares,
+        fee=decimal_from_micro(fee),
+        settlement=settlement,
+        venue_at=venue_at,
+        recorded_at=now,
+        transaction_hash=transaction_hash,
+    )
+    faultpoint("fill.inserted")
+    freed = _reservation_used(order, leg)
+    realized = _position_apply(order, leg, freed=freed, now=now)
+    _cash_apply(order, leg, freed=freed)
+    faultpoint("fill.moved")
+    transaction_record(
+        account_id=order.account_id,
+        kind="fill",
+        reference=f"fill:{row.pk}",
+        entries=entries_for_fill(leg),
+        at=venue_at,
+        memo=f"order {order.pk}: {order.side} {plain(shares)} at {plain(row.price)}",
+        realized=realized,
+    )
+    faultpoint("fill.ledger")
+    _order_apply(order, row, freed=freed, realized=realized, now=now)
+    faultpoint("fill.journaled")
+    return FillResult(fill_id=row.pk, created=True)
+
+
+@transaction.atomic
+def fill_settle(fill_id: int, settlement: str, *, now: datetime) -> bool:
+    """Take the venue's word on how a fill settles; later words win by rank. Returns whether anything changed.
+
+    CONFIRMED makes bought shares sellable (I10); FAILED voids. Either after the other is a hard fault.
+    """
+    order_id = Fill.objects.values_list("order_id", flat=True).get(pk=fill_id)
+    order = order_lock(order_id)
+    row = Fill.objects.get(pk=fill_id)
+    if settlement == row.settlement or _RANK[settlement] < _RANK[row.settlement]:
+        return False
+    if row.settlement in (Fill.Settlement.CONFIRMED, Fill.Settlement.FAILED):
+        raise FillError(f"fill {fill_id} is {row.settlement}, and the venue now says {settlement}")
+    if settlement == Fill.Settlement.FAILED:
+        return _void(order, row, reason="the trade failed to settle", now=now)
+    Fill.objects.filter(pk=fill_id).update(settlement=settlement)
+    if settlement == Fill.Settlement.CONFIRMED and row.side == "buy":
+        Position.objects.filter(account_id=row.account_id, outcome_id=row.outcome_id).update(
+            confirmed_size=F("confirmed_size") + row.size, updated_at=now
+        )
+    return True
+
+
+@transaction.atomic
+def fill_void(fill_id: int, *, reason: str, now: datetime) -> bool:
+    """Undo a fill that did not settle: shares, cash, fee and ledger, exactly once. Returns False the second time."""
+    order_id = Fill.objects.values_list("order_id", flat=True).get(pk=fill_id)
+    order = order_lock(order_id)
+    return _void(order, Fill.objects.get(pk=fill_id), reason=reason, now=now)
+
+
+def _void(order: Order, row: Fill, *, reason: str, now: datetime) -> bool:
+    if not Fill.objects.filter(pk=row.pk, voided=False).update(voided=True, settlement=Fill.Settlement.FAILED):
+        return False
+    entries = entries_for_void(entries_read(account_id=row.account_id, kind="fill", reference=f"fill:{row.pk}"))
+    position, market_id = _position_row(order, now=now)
+    empty = HeldPosition(outcome_id=row.outcome_id, market_id=market_id)
+    rest = Fill.objects.filter(account_id=row.account_id, outcome_id=row.outcome_id, voided=False).order_by("id")
+    try:
+        after = position_from(empty, [fill_of(fill) for fill in rest])
+    except LedgerError as error:
+        raise FillError(f"fill {row.pk} cannot be voided: without it the account {error}") from error
+    realized = after.realized - micro_from_decimal(position.realized)
+    _position_write(position, after, now=now)
+    change = -fill_of(row).cash_change
+    if not Account.objects.filter(pk=row.account_id, cash__gte=F("reserved_cash") - decimal_from_micro(change)).update(
+        cash=F("cash") + decimal_from_micro(change)
+    ):
+        raise FillError(f"fill {row.pk} cannot be voided: the account has not ${plain(decimal_from_micro(-change))}")
+    transaction_record(
+        account_id=row.account_id,
+        kind="void",
+        reference=f"fill:{row.pk}",
+        entries=entries,
+        at=now,
+        memo=reason,
+        realized=realized,
+    )
+    filled = order.filled_size - row.size
+    Order.objects.filter(pk=order.pk).update(filled_size=filled)
+    order.filled_size = filled
+    if order.state == OrderState.FILLED and filled < order.size:
+        order_advance(order, OrderState.CANCELED, now=now, reason=f"a fill was voided: {reason}", journal=False)
+    order_event(
+        order,
+        "order.fill_voided",
+        f"order {order.pk}: {plain(row.size)} at {plain(row.price)} was undone: {reason}",
+        severity=Severity.CRITICAL,
+        now=now,
+        payload={"fill_id": row.pk, "trade_id": row.venue_trade_id, "reason": reason},
+    )
+    return True
+
+
+def _reservation_used(order: Order, leg: LedgerFill) -> Decimal:
+    """Return how much of the order's reservation this fill frees.
+
+    At least what it spends, and at least its share: a better price gives the rest back at once.
+    """
+    if order.reserved <= 0:
+        return Decimal(0)
+    size = decimal_from_micro(leg.size)
+    if leg.side is Side.SELL:
+        return min(order.reserved, size)
+    open_size = order.size - order.filled_size
+    if size >= open_size:
+        return order.reserved
+    held = micro_from_decimal(order.reserved)
+    rest = micro_from_decimal(open_size) - leg.size
+    share = -(-held * rest // micro_from_decimal(open_size))
+    return order.reserved - decimal_from_micro(max(0, min(held + leg.cash_change, share)))
+
+
+def _position_apply(order: Order, leg: LedgerFill, *, freed: Decimal, now: datetime) -> int:
+    """Move the position and return the profit this fill booked (millionths)."""
+    row, market_id = _position_row(order, now=now)
+    before = position_of(row, market_id=market_id)
+    try:
+        after = position_after(before, leg)
+    except LedgerError as error:
+        raise FillError(f"order {order.pk}: {error}") from error
+    if leg.side is Side.SELL:
+        row.reserved_size -= freed
+        if row.reserved_size > decimal_from_micro(after.size):
+            raise FillError(f"order {order.pk}: a late sell takes shares that other orders have promised")
+    _position_write(row, after, now=now)
+    return after.realized - before.realized
+
+
+def _position_row(order: Order, *, now: datetime) -> tuple[Position, int]:
+    row, _ = Position.objects.get_or_create(
+        account_id=order.account_id, outcome_id=order.outcome_id, defaults={"updated_at": now}
+    )
+    return row, order.market_id
+
+
+def _position_write(row: Position, after: HeldPosition, *, now: datetime) -> None:
+    """Store `after`; the account's lock is held, so nobody else moves the row."""
+    row.size = decimal_from_micro(after.size)
+    row.confirmed_size = decimal_from_micro(after.confirmed)
+    row.cost = decimal_from_micro(after.cost)
+    row.realized = decimal_from_micro(after.realized)
+    row.fees = decimal_from_micro(after.fees)
+    row.updated_at = now
+    row.save(update_fields=["size", "confirmed_size", "reserved_size", "cost", "realized", "fees", "updated_at"])
+
+
+def _cash_apply(order: Order, leg: LedgerFill, *, freed: Decimal) -> None:
+    """Move cash and free the reservation in one statement that keeps what other orders have set aside."""
+    change = decimal_from_micro(leg.cash_change)
+    released = freed if leg.side is Side.BUY else Decimal(0)
+    if not Account.objects.filter(pk=order.account_id, cash__gte=F("reserved_cash") - released - change).update(
+        cash=F("cash") + change, reserved_cash=F("reserved_cash") - released
+    ):
+        raise FillError(
+            f"order {order.pk}: a fill of ${plain(-change)} finds only "
+            f"${plain(order.account.cash - order.account.reserved_cash)} free"
+        )
+
+
+def _order_apply(order: Order, row: Fill, *, freed: Decimal, realized: int, now: datetime) -> None:
+    """Count the fill on the order, end the order when it is complete, and say so."""
+    filled = order.filled_size + row.size
+    fields: dict[str, Any] = {"filled_size": filled, "reserved": order.reserved - freed}
+    late = OrderState(order.state) in TERMINAL and order.state != OrderState.FILLED
+    if not Order.objects.filter(pk=order.pk, filled_size=order.filled_size).update(**fields):
+        raise FillError(f"order {order.pk} was filled by somebody else at the same time")
+    order.filled_size, order.reserved = filled, fields["reserved"]
+    complete = filled >= order.size
+    if complete and order.state != OrderState.FILLED:
+        order_advance(
+            order,
+            OrderState.FILLED,
+            now=now,
+            journal=False,
+            acknowledged_at=order.acknowledged_at or now,
+        )
+    word = "is filled" if complete else f"has {plain(filled)} of {plain(order.size)} filled"
+    notional = fill_of(row).notional
+    order_event(
+        order,
+        "order.filled" if complete else "order.partially_filled",
+        f"order {order.pk} ({order_label(order)}) {word}: {plain(row.size)} at {plain(row.price)} as {row.role}"
+        + (" (late: the order had ended)" if late else ""),
+        severity=Severity.WARNING if late else Severity.INFO,
+        now=now,
+        payload={
+            "fill_id": row.pk,
+            "trade_id": row.venue_trade_id,
+            "role": row.role,
+            "fill_price": plain(row.price),
+            "fill_size": plain(row.size),
+            "fee": plain(row.fee),
+            "notional": plain(decimal_from_micro(notional)),
+            "realized": plain(decimal_from_micro(realized)),
+            "late": late,
+            "after": order.state,
+        },
+    )

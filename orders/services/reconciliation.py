@@ -1,0 +1,224 @@
+"""Reconciliation: our records against the venue's, differences repaired where evidence allows, all of it on file.
+
+Missing fills are booked from the venue's trades, open orders take the venue's state, orders
+only the venue knows are recorded. What cannot be repaired is told; what is still there in
+the next run halts the account, because an account whose books are wrong must not trade.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from alerts.domain.events import Severity
+from alerts.services.journal import event_record
+from markets.domain.units import micro_from_decimal
+from orders.domain.lifecycle import OPEN, OrderState, TradingState
+from orders.domain.reconcile import (
+    Books,
+    Difference,
+    DiscrepancyKind,
+    OurOrder,
+    Repair,
+    TradeLeg,
+    compare_books,
+    compare_orders,
+    compare_trades,
+)
+from orders.models import Account, Discrepancy, Fill, Order, PaperOrder, Position, ReconcileRun
+from orders.services.accounts import account_lock, trading_state_set
+from orders.services.invariants import check_invariants
+from orders.services.paper import order_lost, paper_sync
+from orders.services.venue_books import their_books, their_orders, their_trades
+
+log = logging.getLogger(__name__)
+
+OVERLAP = timedelta(minutes=10)  # a cursor alone is never trusted (V12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciliation:
+    run_id: int
+    clean: bool
+    found: int
+    repaired: int
+    orders_compared: int
+    fills_compared: int
+
+
+def reconcile(account_id: int, now: datetime) -> Reconciliation:
+    """Compare one account with its venue, repair, and store what was found. Never raises for what it finds."""
+    run = ReconcileRun.objects.create(account_id=account_id, started_at=now)
+    since = _since(account_id)
+    # Trading goes on meanwhile. The venue acts first, so our fills are read before its trades and its
+    # orders before ours: what happens in between shows up as a difference that repairs itself.
+    my_trades = _our_trades(account_id, since=since)
+    trades = their_trades(account_id, since=since)
+    theirs = their_orders(account_id, since=since)
+    mine = _our_orders(account_id, [o.venue_order_id for o in theirs])
+    differences = compare_trades(my_trades, trades) + compare_orders(mine, theirs)
+    found = [_repair(difference, now=now) for difference in differences]
+    found += [(difference, "") for difference in _books(account_id)]
+    open_ends = [difference for difference, repair in found if not repair]
+    clean = not open_ends
+    _store(run, found, clean=clean, orders=len(mine), fills=len(trades), now=now)
+    if open_ends:
+        _tell(account_id, run, open_ends, now=now)
+    return Reconciliation(
+        run_id=run.pk,
+        clean=clean,
+        found=len(found),
+        repaired=len(found) - len(open_ends),
+        orders_compared=len(mine),
+        fills_compared=len(trades),
+    )
+
+
+def _since(account_id: int) -> datetime:
+    """Return from when trades are compared: the last clean run with an overlap, or the account's beginning."""
+    last = (
+        ReconcileRun.objects.filter(account_id=account_id, clean=True)
+        .order_by("-id")
+        .values_list("started_at", flat=True)
+        .first()
+    )
+    if last is not None:
+        return last - OVERLAP
+    return Account.objects.values_list("created_at", flat=True).get(pk=account_id) - OVERLAP
+
+
+def _our_orders(account_id: int, venue_ids: list[str]) -> list[OurOrder]:
+    rows = Order.objects.filter(account_id=account_id)
+    rows = rows.filter(state__in=OPEN) | rows.filter(venue_order_id__in=venue_ids)
+    return [
+        OurOrder(
+            order_id=row.pk,
+            venue_order_id=row.venue_order_id or "",
+            state=OrderState(row.state),
+            filled=micro_from_decimal(row.filled_size),
+        )
+        for row in rows
+    ]
+
+
+def _our_trades(account_id: int, *, since: datetime) -> list[TradeLeg]:
+    rows = Fill.objects.filter(account_id=account_id, venue_at__gte=since, voided=False).select_related("order")
+    return [
+        TradeLeg(
+            trade_id=row.venue_trade_id,
+            venue_order_id=row.order.venue_order_id or "",
+            role=row.role,
+            price=micro_from_decimal(row.price),
+            size=micro_from_decimal(row.size),
+            fee=micro_from_decimal(row.fee),
+        )
+        for row in rows
+    ]
+
+
+def _repair(difference: Difference, *, now: datetime) -> tuple[Difference, str]:
+    """Do what the evidence allows and return the difference with what was done; nothing means a person must look."""
+    if difference.repair is Repair.BOOK_FILL and difference.trade is not None:
+        trade = difference.trade
+        paper_sync(trade.venue_order_id, now=now)
+        booked = Fill.objects.filter(venue_trade_id=trade.trade_id, role=trade.role, voided=False).exists()
+        return difference, "booked from the venue's record" if booked else ""
+    if difference.repair is Repair.ATTACH_STATE and difference.order_id is not None:
+        before = difference.ours
+        if difference.their_order is None:
+            if order_lost(difference.order_id, now=now):
+                return difference, "ended: the venue never received it"
+            venue_order_id = Order.objects.values_list("venue_order_id", flat=True).get(pk=difference.order_id)
+            known = PaperOrder.objects.filter(pk=venue_order_id).exists()
+            return difference, "reached the venue meanwhile" if known else ""
+        paper_sync(difference.their_order.venue_order_id, now=now)
+        order = Order.objects.get(pk=difference.order_id)
+        theirs = PaperOrder.objects.get(pk=difference.their_order.venue_order_id)
+        agrees = order.filled_size == theirs.filled and (order.state in OPEN) == (theirs.state == theirs.State.LIVE)
+        return difference, f"was {before}, now {order.state}" if agrees else ""
+    return difference, ""
+
+
+def _books(account_id: int) -> list[Difference]:
+    """Compare cash and positions with the venue's, and our own books with each other, while nothing moves."""
+    with transaction.atomic():
+        account = account_lock(account_id)
+        held = Position.objects.filter(account_id=account_id, size__gt=0).values_list("outcome_id", "size")
+        ours = Books(
+            cash=micro_from_decimal(account.cash),
+            positions={outcome_id: micro_from_decimal(size) for outcome_id, size in held},
+            trades=(),
+        )
+        found = compare_books(ours, their_books(account_id))
+        found += [
+            Difference(kind=DiscrepancyKind.LEDGER_DIFFERS, subject=v.subject, ours=f"{v.invariant}: {v.message}")
+            for v in check_invariants([account_id])
+        ]
+    return found
+
+
+@transaction.atomic
+def _store(
+    run: ReconcileRun,
+    found: list[tuple[Difference, str]],
+    *,
+    clean: bool,
+    orders: int,
+    fills: int,
+    now: datetime,
+) -> None:
+    Discrepancy.objects.bulk_create(
+        Discrepancy(
+            run=run,
+            kind=difference.kind,
+            subject=difference.subject[:120],
+            ours=difference.ours[:200],
+            theirs=difference.theirs[:200],
+            repaired=bool(repair),
+            repair=repair[:240],
+        )
+        for difference, repair in found
+    )
+    run.finished_at, run.clean, run.orders_compared, run.fills_compared = now, clean, orders, fills
+    run.save()
+    if clean:
+        Account.objects.filter(pk=run.account_id).update(reconciled_at=now)
+
+
+def _tell(account_id: int, run: ReconcileRun, open_ends: list[Difference], *, now: datetime) -> None:
+    """Report differences that stay; the second run that sees one of them halts the account."""
+    earlier = (
+        ReconcileRun.objects.filter(account_id=account_id, pk__lt=run.pk, finished_at__isnull=False)
+        .order_by("-id")
+        .first()
+    )
+    before = set(earlier.discrepancies.filter(repaired=False).values_list("kind", "subject")) if earlier else set()
+    again = [d for d in open_ends if (d.kind.value, d.subject[:120]) in before]
+    new = [d for d in open_ends if d not in again]
+    with transaction.atomic():
+        if again:
+            worst = again[0]
+            trading_state_set(
+                account_id=account_id,
+                state=TradingState.HALTED,
+                reason=f"books differ from the venue's: {worst.kind} {worst.subject}",
+                by="reconciliation",
+                now=now,
+            )
+        for difference in new[:20]:
+            event_record(
+                "reconcile.difference",
+                f"{difference.kind.replace('_', ' ')}: {difference.subject}: "
+                f"ours {difference.ours or 'nothing'}, theirs {difference.theirs or 'nothing'}",
+                severity=Severity.CRITICAL,
+                stream=f"account:{account_id}",
+                account_id=account_id,
+                subject_kind="account",
+                subject_id=str(account_id),
+                actor="reconciliation",
+                payload={"run_id": run.pk, "kind": difference.kind.value, "subject": difference.subject},
+                now=now,
+            )

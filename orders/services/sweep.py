@@ -1,0 +1,94 @@
+"""What lost messages and crashes left behind: found by state and time in Postgres, never by a queue (I15)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from orders.domain.intents import OriginKind
+from orders.domain.lifecycle import RESTING, OrderState
+from orders.models import Account, Order, PaperOrder
+from orders.services.execution import cancel_all, order_cancel_request, order_submit
+from orders.services.kill import empty_read_record, killed
+from orders.services.paper import order_lost, paper_sync, pending_venue_orders
+from orders.services.states import order_advance, order_lock
+
+UNSENT_AFTER_S = 3  # an approved order whose message was lost is sent by the sweep
+ORDER_TTL_S = 600  # a strategy's order that nobody renewed for this long is cancelled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    submitted: int = 0
+    unknown: int = 0
+    booked: int = 0
+    lost: int = 0
+    killed: int = 0
+
+
+def orders_sweep(now: datetime) -> Swept:
+    """Send what was never sent, call UNKNOWN what outlived its lease, book what was not booked, enforce a kill."""
+    asked = kill_enforce(now) if killed() else 0
+    submitted = sum(order_submit(order_id, now) for order_id in _unsent(now))
+    unknown = sum(lease_expire(order_id, now) for order_id in _leases_over(now))
+    booked = sum(paper_sync(venue_order_id, now=now) for venue_order_id in pending_venue_orders())
+    lost = sum(order_lost(order_id, now=now) for order_id in _unknown())
+    return Swept(submitted=submitted, unknown=unknown, booked=booked, lost=lost, killed=asked)
+
+
+def lease_expire(order_id: int, now: datetime) -> bool:
+    """Call an order UNKNOWN whose sender did not report within the lease. It keeps its reservation."""
+    with transaction.atomic():
+        order = order_lock(order_id)
+        if order.state != OrderState.SENDING or order.lease_until is None or order.lease_until > now:
+            return False
+        order_advance(
+            order, OrderState.UNKNOWN, now=now, reason="no answer within the lease", actor="sweep", lease_until=None
+        )
+        return True
+
+
+def kill_enforce(now: datetime) -> int:
+    """Ask for the end of every open order and count the reads that saw none at the venue (I13)."""
+    asked = sum(
+        cancel_all(account_id, "kill switch", "sweep", now)
+        for account_id in Account.objects.values_list("pk", flat=True)
+    )
+    empty_read_record(empty=not PaperOrder.objects.filter(state=PaperOrder.State.LIVE).exists())
+    return asked
+
+
+def stale_cancel(now: datetime, *, ttl_s: int = ORDER_TTL_S) -> int:
+    """Ask for the end of strategies' resting orders older than `ttl_s`; a strategy that still wants one renews it.
+
+    Orders a person placed rest until that person cancels them.
+    """
+    old = Order.objects.filter(
+        state__in=RESTING,
+        acknowledged_at__lt=now - timedelta(seconds=ttl_s),
+        cancel_requested_at=None,
+    ).exclude(origin_kind=OriginKind.MANUAL)
+    ids = list(old.order_by("id").values_list("pk", flat=True))
+    return sum(order_cancel_request(order_id, f"older than {ttl_s} s", "sweep", now) for order_id in ids)
+
+
+def _unsent(now: datetime) -> list[int]:
+    due = Order.objects.filter(
+        state__in=[OrderState.RESERVED, OrderState.SIGNED], created_at__lt=now - timedelta(seconds=UNSENT_AFTER_S)
+    )
+    return list(due.order_by("id").values_list("pk", flat=True)[:500])
+
+
+def _leases_over(now: datetime) -> list[int]:
+    over = Order.objects.filter(state=OrderState.SENDING, lease_until__lt=now)
+    return list(over.order_by("id").values_list("pk", flat=True)[:500])
+
+
+def _unknown() -> list[int]:
+    return list(
+        Order.objects.filter(state=OrderState.UNKNOWN, account__environment="paper")
+        .order_by("id")
+        .values_list("pk", flat=True)[:500]
+    )

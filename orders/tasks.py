@@ -1,0 +1,56 @@
+"""Jobs of the execution stage. Each takes ids, calls one service, and may run any number of times."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from orders.selectors.portfolio import account_list
+from orders.services import execution, pnl, reconciliation, settlement, sweep
+
+
+@shared_task(acks_late=True, expires=30)
+def submit_order(order_id: int) -> None:
+    """Send one approved order. A lost message is found by `sweep_orders`."""
+    execution.order_submit(order_id, timezone.now())
+
+
+@shared_task(acks_late=True, expires=60)
+def cancel_order(order_id: int, reason: str = "requested", by: str = "") -> None:
+    """Ask for the end of one order."""
+    execution.order_cancel_request(order_id, reason, by, timezone.now())
+
+
+@shared_task(acks_late=True, expires=9)
+def sweep_orders() -> None:
+    """Every 10 s: what lost messages and crashes left behind."""
+    sweep.orders_sweep(timezone.now())
+
+
+@shared_task(acks_late=True, expires=25)
+def expire_stale() -> None:
+    """Every 30 s: strategies' orders that nobody renewed, and payouts of decided markets."""
+    now = timezone.now()
+    sweep.stale_cancel(now)
+    settlement.resolutions_apply(now)
+
+
+@shared_task(acks_late=True, expires=25)
+def settle_resolved() -> None:
+    """Pay out decided markets."""
+    settlement.resolutions_apply(timezone.now())
+
+
+@shared_task(acks_late=True, expires=50)
+def snapshot_pnl() -> None:
+    """Every minute: one equity row per account. A late run is dropped."""
+    now = timezone.now()
+    for account in account_list():
+        pnl.snapshot_create(account.id, now)
+
+
+@shared_task(acks_late=True, expires=50)
+def reconcile_accounts() -> None:
+    """Every minute: our records against the venue's, account by account."""
+    for account in account_list():
+        reconciliation.reconcile(account.id, timezone.now())
