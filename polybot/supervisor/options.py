@@ -20,7 +20,7 @@ class UpOptions:
     data: Path
     venue: str
     mode: str
-    replay: Path | None
+    replay: tuple[Path, ...]
     speed: float | None
     seed: int | None
     rate: float | None
@@ -40,14 +40,17 @@ def parse_up(arguments: list[str], *, project: Path, environment: dict[str, str]
     parser.add_argument("--data", metavar="DIR", help="where everything is kept (var/ in the project)")
     parser.add_argument("--venue", choices=VENUES, default=environment.get("POLYBOT_VENUE") or "sandbox")
     parser.add_argument("--mode", choices=MODES, default=environment.get("POLYBOT_MODE") or "full")
-    parser.add_argument("--replay", metavar="PATH", help="let the local exchange replay this recording")
+    parser.add_argument(
+        "--replay", action="append", default=[], metavar="PATH", help="replay this recording (repeatable)"
+    )
     parser.add_argument("--speed", type=_positive, metavar="X", help="replay speed; 1 is as recorded")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the local exchange's order flow")
     parser.add_argument("--rate", type=_positive, metavar="N", help="messages per second of the local exchange")
     words = parser.parse_args(arguments)
-    replay = Path(words.replay).expanduser().resolve() if words.replay else None
-    if replay is not None and not replay.exists():
-        parser.error(f"--replay: {replay} does not exist")
+    replay = tuple(Path(word).expanduser().resolve() for word in words.replay)
+    for path in replay:
+        if not path.exists():
+            parser.error(f"--replay: {path} does not exist")
     if words.venue != "sandbox" and (replay or words.speed or words.seed is not None or words.rate):
         parser.error("--replay, --speed, --seed and --rate belong to the local exchange: use --venue sandbox")
     if words.speed and not replay:

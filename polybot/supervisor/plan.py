@@ -6,6 +6,7 @@ then the local exchange, last the stores. The feed stops before the exchange it 
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import sys
 from pathlib import Path
@@ -52,18 +53,17 @@ def application_plans(options: UpOptions, *, project: Path) -> list[ChildPlan]:
 
 def sandbox_plan(options: UpOptions, *, project: Path, port: int) -> ChildPlan:
     command = [sys.executable, str(project / "manage.py"), "run_sandbox", "--port", str(port)]
-    name = f"replay-{options.replay.stem}" if options.replay else f"seed-{options.seed if options.seed else 1}"
-    folder = options.data / "sandbox" / name
+    # Another seed or recording is another exchange: its wallets and orders are kept apart.
+    recordings = hashlib.sha256("\0".join(str(path) for path in options.replay).encode()).hexdigest()[:8]
+    seed = 1 if options.seed is None else options.seed
+    folder = options.data / "sandbox" / (f"replay-{recordings}" if options.replay else f"seed-{seed}")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     command += ["--state", str(folder)]
-    for word, value in (
-        ("--seed", options.seed),
-        ("--rate", options.rate),
-        ("--replay", options.replay),
-        ("--speed", options.speed),
-    ):
+    for path in options.replay:
+        command += ["--replay", str(path)]
+    for word, value in (("--seed", options.seed), ("--rate", options.rate), ("--speed", options.speed)):
         if value is not None:
-            command += [word, f"{value:g}" if isinstance(value, float) else str(value)]
+            command += [word, f"{value:g}"]
     return ChildPlan(name="sandbox", command=tuple(command), stage=STAGE_SANDBOX, grace_s=1.0)
 
 

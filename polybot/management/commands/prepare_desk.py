@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from polybot.checks import refuse_bad_configuration
@@ -25,6 +26,9 @@ FRESH_LIMIT_S = 60.0
 class Command(BaseCommand):
     help = "Used by `up`: migrate, collect static files, install the schedule, first login, first sync, demo."
     requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--no-wait", action="store_true", help="end before the feed has fresh books")
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_bad_configuration()
@@ -37,14 +41,18 @@ class Command(BaseCommand):
             return
         if self._sync() and settings.POLYBOT_VENUE == "sandbox":
             self._seed()
-        self._wait_for_books()
+        if not options["no_wait"]:
+            self._wait_for_books()
 
     def _first_login(self) -> None:
         """Create the administrator `admin` once; a person may change or remove it later."""
         users = get_user_model()
         if users.objects.exists():
             return
-        users.objects.create_superuser("admin", password=os.environ.get("POLYBOT_ADMIN_PASSWORD") or None)
+        password = os.environ.get("POLYBOT_ADMIN_PASSWORD")
+        if not password and (named := os.environ.get("POLYBOT_ADMIN_PASSWORD_FILE")):
+            password = Path(named).read_text().strip()
+        users.objects.create_superuser("admin", password=password or None)
         self._tell("admin-created")
 
     def _sync(self) -> bool:
