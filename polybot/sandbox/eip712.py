@@ -176,13 +176,13 @@ def order_owner(order: SignedOrder, domain: bytes, *, chain_id: int) -> str:
     return recover(nested_digest(order, domain, chain_id=chain_id), order.signature[:65])
 
 
-def batch_digest(*, wallet: str, nonce: int, deadline: int, calls: list[tuple[str, int, bytes]], chain_id: int) -> bytes:
+def batch_digest(
+    *, wallet: str, nonce: int, deadline: int, calls: list[tuple[str, int, bytes]], chain_id: int
+) -> bytes:
     """Return what a deposit wallet's owner signs for a relayed batch of contract calls."""
     hashes = b"".join(
         keccak(_type_hash(CALL_TYPE) + address_word(target) + word(value) + keccak(data))
         for target, value, data in calls
     )
-    struct = keccak(
-        _type_hash(BATCH_TYPES) + address_word(wallet) + word(nonce) + word(deadline) + keccak(hashes)
-    )
+    struct = keccak(_type_hash(BATCH_TYPES) + address_word(wallet) + word(nonce) + word(deadline) + keccak(hashes))
     return digest(domain_separator(WALLET_NAME, "1", chain_id, wallet), struct)

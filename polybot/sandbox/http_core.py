@@ -114,8 +114,8 @@ class Router:
 
     def resolve(self, method: str, path: str) -> tuple[str, Handler, dict[str, str]]:
         """Return the route's name, its handler and the path parameters; ApiError 404 or 405 otherwise."""
-        if len(path) > 1 and path.endswith("/"):
-            path = path[:-1]
+        if "//" in path or (len(path) > 1 and path.endswith("/")):
+            path = "/" + "/".join(part for part in path.split("/") if part)
         fixed = self._fixed.get(path)
         if fixed is not None and method in fixed:
             label, handler = fixed[method]

@@ -100,9 +100,7 @@ def test_type_hashes_and_domains_are_the_published_ones() -> None:
         ),
     ],
 )
-def test_a_plain_order_has_the_published_id_and_owner(
-    version: str, contract: str, digest: str, signature: str
-) -> None:
+def test_a_plain_order_has_the_published_id_and_owner(version: str, contract: str, digest: str, signature: str) -> None:
     domain = eip712.exchange_domain(version, 137, contract)
     posted = order(signature=signature)
     assert eip712.order_struct_hash(posted).hex() == "f6bf4212bfca4d6679afc2c54a54d814a91a6c7905de5ed193fe44f329c239f0"

@@ -1,0 +1,153 @@
+"""The few contracts a trading client reads and calls, answered from the engine's accounts.
+
+Reads and writes arrive as ABI words. Unknown contracts and functions revert, as a real
+node would say it, so that a client's guess is never taken for an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
+from eth_utils import keccak
+
+from polybot.sandbox.exchange import Exchange
+from polybot.sandbox.messages import CASH, Refusal
+from polybot.sandbox.wallets import (
+    ADAPTER,
+    CTF,
+    DEPOSIT_BEACON,
+    DEPOSIT_FACTORY,
+    LEGACY_NEG_RISK_ADAPTER,
+    NEG_RISK_ADAPTER,
+    POSITION_MANAGER,
+    PUSD,
+)
+
+TOKENS = "tokens"  # the allowance class of shares
+_SHARE_CONTRACTS = (CTF.lower(), LEGACY_NEG_RISK_ADAPTER.lower(), POSITION_MANAGER.lower())
+_ADAPTERS = (ADAPTER.lower(), NEG_RISK_ADAPTER.lower())
+
+
+class Reverted(Exception):
+    """The contract refused; the text is what a node reports."""
+
+
+def selector(signature: str) -> bytes:
+    return keccak(signature.encode())[:4]
+
+
+BALANCE = selector("balanceOf(address)")
+ALLOWANCE = selector("allowance(address,address)")
+DECIMALS = selector("decimals()")
+SHARE_BALANCE = selector("balanceOf(address,uint256)")
+SHARE_BALANCES = selector("balanceOfBatch(address[],uint256[])")
+APPROVED = selector("isApprovedForAll(address,address)")
+NUMERATORS = selector("payoutNumerators(bytes32,uint256)")
+DENOMINATOR = selector("payoutDenominator(bytes32)")
+FACTORY_BEACON = bytes.fromhex("49493a4d")
+APPROVE = selector("approve(address,uint256)")
+APPROVE_ALL = selector("setApprovalForAll(address,bool)")
+TRANSFER = selector("transfer(address,uint256)")
+SPLIT = selector("splitPosition(address,bytes32,bytes32,uint256[],uint256)")
+MERGE = selector("mergePositions(address,bytes32,bytes32,uint256[],uint256)")
+REDEEM = selector("redeemPositions(address,bytes32,bytes32,uint256[])")
+
+
+class Chain:
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def call(self, to: str, data: bytes) -> bytes:
+        """Return the words that a read of contract `to` gives; raises Reverted."""
+        target, name, words = to.lower(), data[:4], data[4:]
+        if target == DEPOSIT_FACTORY.lower() and name == FACTORY_BEACON:
+            return bytes(12) + bytes.fromhex(DEPOSIT_BEACON[2:])
+        if target == PUSD.lower():
+            return self._read_money(name, words)
+        if target in _SHARE_CONTRACTS:
+            return self._read_shares(name, words)
+        raise Reverted("execution reverted")
+
+    def execute(self, sender: str, to: str, data: bytes) -> None:
+        """Let `sender` call a contract for good; raises Refusal with what the contract would say."""
+        target, name, words = to.lower(), data[:4], data[4:]
+        self._exchange.wallet_open(sender)
+        if target == PUSD.lower() and name == APPROVE:
+            spender, amount = _decode(["address", "uint256"], words)
+            self._exchange.allowance_set(sender, CASH, spender, amount)
+        elif target in _SHARE_CONTRACTS and name == APPROVE_ALL:
+            operator, approved = _decode(["address", "bool"], words)
+            self._exchange.allowance_set(sender, TOKENS, operator, 2**256 - 1 if approved else 0)
+        elif target in (*_ADAPTERS, CTF.lower()) and name in (SPLIT, MERGE):
+            _, _, condition, _, amount = _decode(["address", "bytes32", "bytes32", "uint256[]", "uint256"], words)
+            change = self._exchange.split if name == SPLIT else self._exchange.merge
+            change(sender, "0x" + condition.hex(), amount)
+        elif target in (*_ADAPTERS, CTF.lower()) and name == REDEEM:
+            _, _, condition, _ = _decode(["address", "bytes32", "bytes32", "uint256[]"], words)
+            self._exchange.redeem(sender, "0x" + condition.hex())
+        else:
+            raise Refusal(400, "execution reverted")
+
+    def _read_money(self, name: bytes, words: bytes) -> bytes:
+        if name == DECIMALS:
+            return _word(6)
+        if name == BALANCE:
+            (owner,) = _decode(["address"], words)
+            return _word(self._exchange.chain_balance(owner, CASH))
+        if name == ALLOWANCE:
+            owner, spender = _decode(["address", "address"], words)
+            return _word(self._exchange.allowance(owner, CASH, spender))
+        raise Reverted("execution reverted")
+
+    def _read_shares(self, name: bytes, words: bytes) -> bytes:
+        readers: dict[bytes, Callable[[bytes], bytes]] = {
+            SHARE_BALANCE: self._share_balance,
+            SHARE_BALANCES: self._share_balances,
+            APPROVED: self._approved,
+            NUMERATORS: self._numerator,
+            DENOMINATOR: self._denominator,
+        }
+        reader = readers.get(name)
+        if reader is None:
+            raise Reverted("execution reverted")
+        return reader(words)
+
+    def _share_balance(self, words: bytes) -> bytes:
+        owner, token = _decode(["address", "uint256"], words)
+        return _word(self._exchange.chain_balance(owner, str(token)))
+
+    def _share_balances(self, words: bytes) -> bytes:
+        owners, tokens = _decode(["address[]", "uint256[]"], words)
+        if len(owners) != len(tokens):
+            raise Reverted("execution reverted: lengths differ")
+        found = [self._exchange.chain_balance(o, str(t)) for o, t in zip(owners, tokens, strict=True)]
+        return _word(32) + _word(len(found)) + b"".join(_word(amount) for amount in found)
+
+    def _approved(self, words: bytes) -> bytes:
+        owner, operator = _decode(["address", "address"], words)
+        return _word(int(self._exchange.allowance(owner, TOKENS, operator) > 0))
+
+    def _numerator(self, words: bytes) -> bytes:
+        condition, index = _decode(["bytes32", "uint256"], words)
+        market = self._exchange.market_by_condition("0x" + condition.hex())
+        if market is None or index > 1:
+            raise Reverted("execution reverted")
+        return _word(market.payouts[index] if market.payouts else 0)
+
+    def _denominator(self, words: bytes) -> bytes:
+        (condition,) = _decode(["bytes32"], words)
+        market = self._exchange.market_by_condition("0x" + condition.hex())
+        return _word(sum(market.payouts) if market is not None and market.payouts else 0)
+
+
+def _word(value: int) -> bytes:
+    return value.to_bytes(32, "big")
+
+
+def _decode(kinds: list[str], words: bytes) -> tuple[object, ...]:  # type: ignore[type-arg]
+    try:
+        return decode(kinds, words)
+    except (DecodingError, OverflowError, ValueError):
+        raise Reverted("execution reverted: malformed call data") from None

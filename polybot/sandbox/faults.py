@@ -1,0 +1,240 @@
+"""What goes wrong on purpose: rules that delay, replace, lose or reorder what the exchange says.
+
+A rule names where it applies, what it does and how often; rules are tried in the order
+they were added, and a rule that has run its number of times removes itself. Nothing here
+touches the engine: a fault "after effect" means the effect stands and only the answer is lost.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any
+
+from polybot.sandbox.http_core import ApiError, Response, encode
+
+CLOUDFLARE_PAGE = (
+    b"<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head>"
+    b"<body><h1>Sorry, you have been blocked</h1></body></html>"
+)
+CATALOGUED = {
+    425: {"error": "service not ready"},
+    429: {"error": "Too Many Requests"},
+    500: {"error": "Internal server error"},
+    502: {"error": "Bad gateway"},
+    503: {"error": "Trading is currently disabled. Check polymarket.com for updates"},
+    504: {"error": "Gateway timeout"},
+}
+
+
+class HttpFault(StrEnum):
+    STATUS = "status"  # answer with `status` and its catalogued text, or with `body`
+    HTML = "html"  # a Cloudflare block page
+    MALFORMED = "malformed"  # 200 whose JSON stops in the middle
+    EMPTY = "empty"  # 200 without a body
+    LATENCY = "latency"  # only wait; the true answer follows
+    HANG = "hang"  # never answer within `latency_ms`, then 504
+
+
+class SocketFault(StrEnum):
+    DROP = "drop"
+    DUPLICATE = "duplicate"
+    REORDER = "reorder"  # a message arrives after the next one of the same kind
+    STALL = "stall"  # the named assets fall silent while PONGs go on
+    CORRUPT = "corrupt"  # the frame is cut in the middle
+    DELAY = "delay"  # every message waits `latency_ms`
+
+
+@dataclass(slots=True, kw_only=True)
+class HttpRule:
+    kind: HttpFault
+    service: str = "*"
+    method: str = "*"
+    path: str = "*"  # a shell pattern over the request path
+    when: str = "before"  # "after": the request takes effect first
+    status: int = 503
+    body: str | None = None
+    retry_after: int | None = None
+    latency_ms: int = 0
+    probability: float = 1.0
+    times: int | None = None
+    id: int = 0
+    hits: int = 0
+
+    def matches(self, service: str, method: str, path: str) -> bool:
+        return fnmatchcase(service, self.service) and fnmatchcase(method, self.method) and fnmatchcase(path, self.path)
+
+    def response(self) -> Response | None:
+        """Return the false answer, or None when the true one should go out."""
+        headers = {} if self.retry_after is None else {"retry-after": str(self.retry_after)}
+        if self.kind is HttpFault.STATUS:
+            body = (
+                self.body.encode()
+                if self.body is not None
+                else encode(CATALOGUED.get(self.status, {"error": "injected"}))
+            )
+            return Response(status=self.status, body=body, headers=headers)
+        if self.kind is HttpFault.HTML:
+            status = self.status if self.status != 503 else 403
+            return Response(
+                status=status,
+                body=CLOUDFLARE_PAGE,
+                content_type="text/html; charset=UTF-8",
+                headers={"server": "cloudflare"},
+            )
+        if self.kind is HttpFault.MALFORMED:
+            return Response(body=(self.body or '{"success":true,"orderID":"0x').encode())
+        if self.kind is HttpFault.EMPTY:
+            return Response(body=b"")
+        if self.kind is HttpFault.HANG:
+            return Response(status=504, body=encode(CATALOGUED[504]))
+        return None
+
+
+@dataclass(slots=True, kw_only=True)
+class SocketRule:
+    kind: SocketFault
+    channel: str = "market"
+    asset_ids: tuple[str, ...] = ()  # none: every asset
+    markets: tuple[str, ...] = ()
+    event_type: str = "*"
+    latency_ms: int = 0
+    probability: float = 1.0
+    times: int | None = None
+    until_ms: int | None = None
+    id: int = 0
+    hits: int = 0
+    held: str | None = field(default=None, repr=False)
+
+    def matches(self, channel: str, event_type: str, market: str, assets: tuple[str, ...]) -> bool:
+        if channel != self.channel or not fnmatchcase(event_type, self.event_type):
+            return False
+        if self.markets and market not in self.markets:
+            return False
+        return not self.asset_ids or any(asset in self.asset_ids for asset in assets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One frame to send in place of a true one, `after_ms` from now."""
+
+    text: str
+    after_ms: int = 0
+
+
+class Faults:
+    """The rules in force. `clock` returns Unix milliseconds."""
+
+    def __init__(self, rng: random.Random, *, clock: Callable[[], int]) -> None:
+        self._rng = rng
+        self._clock = clock
+        self._next_id = 1
+        self.http: list[HttpRule] = []
+        self.sockets: list[SocketRule] = []
+
+    def add(self, body: Any) -> int:
+        """Add the rule that `body` describes and return its id; ApiError names what is wrong with it."""
+        if not isinstance(body, dict):
+            raise ApiError(400, "a fault is a JSON object")
+        values = dict(body)
+        scope = values.pop("scope", "http")
+        seconds = values.pop("seconds", None)
+        rule_type: type[HttpRule] | type[SocketRule] = HttpRule if scope == "http" else SocketRule
+        if scope not in ("http", "socket"):
+            raise ApiError(400, "scope: http or socket")
+        known = {f.name for f in fields(rule_type)} - {"id", "hits", "held"}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ApiError(400, f"unknown: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+        kinds: type[HttpFault] | type[SocketFault] = HttpFault if rule_type is HttpRule else SocketFault
+        try:
+            values["kind"] = kinds(values.get("kind", "status" if rule_type is HttpRule else "drop"))
+        except ValueError:
+            raise ApiError(400, f"kind: one of {', '.join(kinds)}") from None
+        for name in ("asset_ids", "markets"):
+            if name in values:
+                values[name] = tuple(str(item) for item in values[name])
+        rule = rule_type(**values)
+        rule.id, self._next_id = self._next_id, self._next_id + 1
+        if isinstance(rule, SocketRule):
+            if seconds is not None:
+                rule.until_ms = self._clock() + int(float(seconds) * 1000)
+            self.sockets.append(rule)
+        else:
+            self.http.append(rule)
+        return rule.id
+
+    def remove(self, rule_id: int | None) -> int:
+        """Remove one rule, or all of them, and return how many there were."""
+        before = len(self.http) + len(self.sockets)
+        self.http = [r for r in self.http if rule_id is not None and r.id != rule_id]
+        self.sockets = [r for r in self.sockets if rule_id is not None and r.id != rule_id]
+        return before - len(self.http) - len(self.sockets)
+
+    def describe(self) -> list[dict[str, Any]]:
+        rules: list[HttpRule | SocketRule] = [*self.http, *self.sockets]
+        shown = []
+        for rule in rules:
+            values = {f.name: getattr(rule, f.name) for f in fields(rule) if f.name != "held"}
+            shown.append({"scope": "http" if isinstance(rule, HttpRule) else "socket", **values})
+        return shown
+
+    def for_request(self, service: str, method: str, path: str) -> HttpRule | None:
+        for rule in self.http:
+            if rule.matches(service, method, path) and self._strikes(rule):
+                if rule.times is not None and rule.hits >= rule.times:
+                    self.http.remove(rule)
+                return rule
+        return None
+
+    def deliveries(
+        self, text: str, *, channel: str, event_type: str, market: str, assets: tuple[str, ...]
+    ) -> list[Delivery]:
+        """Return what to send instead of the frame `text`: usually exactly it."""
+        frames = [Delivery(text=text)]
+        for rule in list(self.sockets):
+            if rule.until_ms is not None and self._clock() >= rule.until_ms:
+                self.sockets.remove(rule)
+                continue
+            if not rule.matches(channel, event_type, market, assets):
+                continue
+            if rule.held is not None:
+                frames = [*frames, Delivery(text=rule.held)]
+                rule.held = None
+                self._retire(rule)
+                continue
+            if self._strikes(rule):
+                frames = self._apply(rule, frames)
+                self._retire(rule)
+            if not frames:
+                break  # nothing left to go wrong with
+        return frames
+
+    def _apply(self, rule: SocketRule, frames: list[Delivery]) -> list[Delivery]:
+        if rule.kind in (SocketFault.DROP, SocketFault.STALL):
+            return []
+        if rule.kind is SocketFault.DUPLICATE:
+            return [*frames, *frames]
+        if rule.kind is SocketFault.CORRUPT:
+            return [Delivery(text=f.text[: len(f.text) // 2], after_ms=f.after_ms) for f in frames]
+        if rule.kind is SocketFault.DELAY:
+            return [Delivery(text=f.text, after_ms=f.after_ms + rule.latency_ms) for f in frames]
+        if frames:
+            rule.held = frames[-1].text
+            return frames[:-1]
+        return frames
+
+    def _retire(self, rule: SocketRule) -> None:
+        if rule.times is not None and rule.hits >= rule.times and rule.held is None and rule in self.sockets:
+            self.sockets.remove(rule)
+
+    def _strikes(self, rule: HttpRule | SocketRule) -> bool:
+        if rule.times is not None and rule.hits >= rule.times:
+            return False
+        if rule.probability < 1.0 and self._rng.random() >= rule.probability:
+            return False
+        rule.hits += 1
+        return True

@@ -1,0 +1,131 @@
+"""The CLOB's account routes: API keys, balances and allowances, notifications, rewards.
+
+A wallet exists, funded and approved, from the moment its key is made: nobody can send
+real money here, so the first use is the deposit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polybot.sandbox.auth import ApiKey, KeyRing
+from polybot.sandbox.exchange import Exchange
+from polybot.sandbox.http_core import ApiError, Request, Router
+from polybot.sandbox.http_markets import page
+from polybot.sandbox.messages import CASH
+from polybot.sandbox.notices import Notices
+from polybot.sandbox.wallets import MONEY_SPENDERS, SHARE_OPERATORS, deposit_wallets, wallets_of
+
+
+class AccountApi:
+    def __init__(self, exchange: Exchange, keys: KeyRing, notices: Notices) -> None:
+        self._exchange = exchange
+        self._keys = keys
+        self._notices = notices
+
+    def add_to(self, router: Router) -> None:
+        router.add("POST", "/auth/api-key", self.create_key)
+        router.add("GET", "/auth/derive-api-key", self.derive_key)
+        router.add("GET", "/auth/api-keys", self.list_keys)
+        router.add("DELETE", "/auth/api-key", self.delete_key)
+        router.add("GET", "/auth/ban-status/closed-only", self.closed_only)
+        router.add("POST", "/auth/builder-api-key", self.create_builder)
+        router.add("GET", "/auth/builder-api-key", self.list_builders)
+        router.add("DELETE", "/auth/builder-api-key", self.delete_builder)
+        router.add("GET", "/balance-allowance", self.balance)
+        router.add("GET PUT", "/balance-allowance/update", self.update)
+        router.add("GET", "/notifications", self.notifications)
+        router.add("DELETE", "/notifications", self.drop_notifications)
+        router.add("GET", "/rewards/user", self.empty_page)
+        router.add("GET", "/rewards/user/markets", self.empty_page)
+        router.add("GET", "/rewards/user/total", self.empty_list)
+        router.add("GET", "/rewards/user/percentages", self.empty_object)
+
+    def create_key(self, request: Request) -> dict[str, str]:
+        return self._opened(self._keys.create(request))
+
+    def derive_key(self, request: Request) -> dict[str, str]:
+        return self._opened(self._keys.derive(request))
+
+    def list_keys(self, request: Request) -> dict[str, list[str]]:
+        return {"apiKeys": self._keys.keys_of(self._keys.require(request).address)}
+
+    def delete_key(self, request: Request) -> str:
+        self._keys.delete(self._keys.require(request))
+        return "OK"
+
+    def closed_only(self, request: Request) -> dict[str, bool]:
+        self._keys.require(request)
+        return {"closed_only": False}
+
+    def create_builder(self, request: Request) -> dict[str, str]:
+        return self._keys.builder_create(self._keys.require(request))
+
+    def list_builders(self, request: Request) -> list[str]:
+        return self._keys.builders_of(self._keys.require(request))
+
+    def delete_builder(self, request: Request) -> str:
+        self._keys.builder_delete(request)
+        return "OK"
+
+    def balance(self, request: Request) -> dict[str, Any]:
+        address, asset = self._account(request)
+        # Shares move by approval for all, money by amount: two lists of contracts.
+        spenders = MONEY_SPENDERS if asset == CASH else SHARE_OPERATORS
+        kind = CASH if asset == CASH else "tokens"
+        return {
+            "balance": str(self._exchange.balance(address, asset)),
+            "allowances": {s: str(self._exchange.allowance(address, kind, s)) for s in spenders},
+        }
+
+    def update(self, request: Request) -> str:
+        address, asset = self._account(request)
+        self._exchange.balance_update(address, asset)
+        return "OK"
+
+    def notifications(self, request: Request) -> list[dict[str, Any]]:
+        return self._notices.of(self._keys.require(request).key)
+
+    def drop_notifications(self, request: Request) -> str:
+        self._notices.drop(self._keys.require(request).key, request.all("ids"))
+        return "OK"
+
+    def empty_page(self, request: Request) -> dict[str, Any]:
+        self._keys.require(request)
+        return {**page(request, [], dict, limit=100), "total_count": 0}
+
+    def empty_list(self, request: Request) -> list[Any]:
+        self._keys.require(request)
+        return []
+
+    def empty_object(self, request: Request) -> dict[str, Any]:
+        self._keys.require(request)
+        return {}
+
+    def _opened(self, key: ApiKey) -> dict[str, str]:
+        for address in wallets_of(key.address):
+            self._exchange.wallet_open(address)
+        return key.public()
+
+    def _account(self, request: Request) -> tuple[str, str]:
+        """Return (wallet, asset) that a balance request means."""
+        key = self._keys.require(request)
+        address = self._wallet(key, request.first("signature_type", "0"))
+        self._exchange.wallet_open(address)
+        kind, token = request.first("asset_type"), request.first("token_id")
+        if kind == "COLLATERAL":
+            return address, CASH
+        if kind != "CONDITIONAL":
+            raise ApiError(400, "Invalid asset type")
+        if self._exchange.market_by_token(token) is None:
+            raise ApiError(400, "Invalid token id")
+        return address, token
+
+    def _wallet(self, key: ApiKey, signature_type: str) -> str:
+        """Return the key's wallet of that type; of its two deposit wallets, the one that has traded."""
+        if signature_type == "0":
+            return key.address
+        if signature_type != "3":
+            raise ApiError(400, "Invalid signature_type")
+        beacon, uups = deposit_wallets(key.address)
+        return beacon if any(self._exchange.owners_of(beacon)) and not any(self._exchange.owners_of(uups)) else uups
