@@ -29,14 +29,18 @@ class StrategyConfig(models.Model):
     paused_until = models.DateTimeField(null=True, blank=True)
     priority = models.IntegerField(default=0)
     interval_s = models.PositiveIntegerField(default=5)
-    due_at = models.DateTimeField(null=True, blank=True)
+    revision = models.BigIntegerField(default=1)  # counts every change: running processes reload when it moved
+    # Written in batches, at most every few seconds: a tick that changed nothing writes nothing.
     ticked_at = models.DateTimeField(null=True, blank=True)
     last_outcome = models.CharField(max_length=200, blank=True)  # what the last tick came to, in words
     consecutive_errors = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        indexes = [models.Index(fields=["state", "due_at"])]
+        indexes = [models.Index(fields=["state"])]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(interval_s__gte=1), name="strategy_interval_positive"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -70,12 +74,23 @@ class StrategyRun(models.Model):
     unchanged = models.BigIntegerField(default=0)
     errors = models.IntegerField(default=0)
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["strategy"], condition=models.Q(ended_at__isnull=True), name="strategy_one_open_run"
+            ),
+        ]
+        indexes = [models.Index(fields=["strategy", "-id"])]
+
 
 class StrategyState(models.Model):
     """What a strategy remembers between ticks."""
 
     strategy = models.OneToOneField(StrategyConfig, on_delete=models.CASCADE, related_name="memory")
     state = models.JSONField(default=dict)
+    version = models.BigIntegerField(default=0)  # counts saves
+    fill_cursor = models.BigIntegerField(default=0)  # the last own fill that `on_fill` was told
+    resolved_cursor = models.DateTimeField(null=True, blank=True)  # likewise for `on_resolved`
     updated_at = models.DateTimeField()
 
 

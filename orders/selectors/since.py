@@ -48,6 +48,12 @@ def fills_mark() -> tuple[int, int]:
     return int(newest), int(count)
 
 
+def origins_filled_since(fill_id: int, *, kind: str = "strategy") -> set[int]:
+    """Return whose orders were filled after `fill_id`."""
+    rows = Fill.objects.filter(pk__gt=fill_id, order__origin_kind=kind)
+    return set(rows.values_list("order__origin_id", flat=True).distinct())
+
+
 def fills_since(cursors: Iterable[tuple[int, int]], *, kind: str = "strategy") -> dict[int, list[OriginFill]]:
     """Return, for each (origin id, last fill id seen), the fills that came after, oldest first."""
     seen = dict(cursors)

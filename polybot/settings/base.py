@@ -82,6 +82,7 @@ DATABASES = {"default": env.database_from_url(ENV.database_url)}
 
 # One server, one database per purpose: a flush of one leaves the others alone.
 TICKSTORE_URL = env.redis_url_for(ENV.redis_url, db=2)
+STRATEGIES_REDIS_URL = env.redis_url_for(ENV.redis_url, db=3)
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",

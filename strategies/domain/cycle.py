@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from risk.rules.review import review
-
 from markets.domain.instruments import Side
+from markets.domain.units import Shares
 from orders.domain.changes import Dropped, drop_self_trades, plan_changes
 from orders.domain.intents import OpenOrder, OrderIntent, Origin, Placement
 from orders.domain.urgency import intent_placement
 from risk.domain.desk import Desk
 from risk.domain.verdicts import Verdict
+from risk.rules.review import review
 from strategies.domain.base import Decision, Strategy
-from strategies.domain.view import MarketView
+from strategies.domain.view import NOTHING, MarketView
 
 KeyMaker = Callable[[datetime], str]
 
@@ -42,7 +42,18 @@ class CycleResult:
     decision: Decision
     plan: Plan
     verdicts: tuple[Verdict, ...] = ()
-    order_ids: tuple[int, ...] = ()  # created and waiting to be submitted
+    created: tuple[int | None, ...] = ()  # per verdict the order it made; none for a desk that only observes
+
+    @property
+    def order_ids(self) -> tuple[int, ...]:
+        """The orders that wait to be submitted."""
+        return tuple(order_id for order_id in self.created if order_id is not None)
+
+    @property
+    def observed(self) -> tuple[Verdict, ...]:
+        """What was allowed and yet became no order: the desk only observes, or the money was gone."""
+        made = zip(self.verdicts, self.created, strict=True)
+        return tuple(verdict for verdict, order_id in made if verdict.approved and order_id is None)
 
     @property
     def refused(self) -> tuple[Verdict, ...]:
@@ -55,24 +66,51 @@ def run_cycle(strategy: Strategy, view: MarketView, desk: Desk, *, origin: Origi
 
 
 def decision_apply(
-    decision: Decision, view: MarketView, desk: Desk, *, origin: Origin, new_key: KeyMaker
+    decision: Decision,
+    view: MarketView,
+    desk: Desk,
+    *,
+    origin: Origin,
+    new_key: KeyMaker,
+    asked_sizes: Mapping[int, int] = NOTHING,
 ) -> CycleResult:
     """Cancel what is no longer wanted, have the rest reviewed, record every verdict."""
     with desk.open(view.now) as account:
         # Planned against what rests under the lock, not against what the view saw a moment ago.
-        plan = decision_plan(decision, view, account.portfolio.open_orders, origin=origin, new_key=new_key)
+        plan = decision_plan(
+            decision,
+            view,
+            account.portfolio.open_orders,
+            origin=origin,
+            new_key=new_key,
+            asked_sizes=asked_sizes,
+        )
         for order_id in plan.stale_order_ids:
             account.cancel(order_id)
         verdicts = tuple(review(plan.placements, account.context(plan.placements))) if plan.placements else ()
-        created = [account.record(verdict) for verdict in verdicts]
-    order_ids = tuple(order_id for order_id in created if order_id is not None)
-    return CycleResult(decision=decision, plan=plan, verdicts=verdicts, order_ids=order_ids)
+        created = tuple(account.record(verdict) for verdict in verdicts)
+    return CycleResult(decision=decision, plan=plan, verdicts=verdicts, created=created)
 
 
 def decision_plan(
-    decision: Decision, view: MarketView, open_orders: Sequence[OpenOrder], *, origin: Origin, new_key: KeyMaker
+    decision: Decision,
+    view: MarketView,
+    open_orders: Sequence[OpenOrder],
+    *,
+    origin: Origin,
+    new_key: KeyMaker,
+    asked_sizes: Mapping[int, int] = NOTHING,
 ) -> Plan:
-    """Return the placements and cancels that carry `decision` out. `open_orders` are the account's."""
+    """Return the placements and cancels that carry `decision` out. `open_orders` are the account's.
+
+    `asked_sizes` names, for orders that the gate made smaller, the size that was asked for:
+    the same wish again is then no change, and the order keeps its place in the queue.
+    """
+    if asked_sizes:
+        open_orders = [
+            replace(order, size=Shares(asked_sizes[order.order_id])) if order.order_id in asked_sizes else order
+            for order in open_orders
+        ]
     market_of = {o.outcome_id: facts.market_id for facts in view.markets.values() for o in facts.outcomes}
     quoted = plan_changes(
         tuple(quote for quote in decision.quotes if quote.outcome_id in market_of),

@@ -1,0 +1,86 @@
+"""Who is due: one look per second decides which strategies tick, without a row written per strategy.
+
+A strategy with an interval of n seconds is due in every second s with (s + id) % n == 0, so
+equal intervals spread over time. The dispatcher remembers only the last second it looked at;
+seconds that were missed are made up for with one tick, and a repeated message finds nothing due.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+
+from django.conf import settings
+from django.db.models import Q
+from redis import Redis
+from redis.exceptions import RedisError
+
+from markets.tickstore.reads import connection
+from strategies.models import StrategyConfig
+from strategies.services.counts import COUNTS
+from strategies.services.states import pauses_end
+
+log = logging.getLogger(__name__)
+
+IDLE_MODES = frozenset({"scrape", "backtest", "server"})  # no strategy is evaluated in these
+LONGEST_GAP_S = 86_400
+SMALLEST_CHUNK, CHUNKS = 100, 2
+
+# Every key that strategies keep in Redis (database 3), in one table.
+DISPATCHED = "dispatch:second"  # the last second that was looked at; lost: one second is looked at again
+
+_local_second = 0  # used while Redis does not answer
+
+
+def due_ids(*, now: datetime) -> list[int]:
+    """Return the strategies to tick now. A second call within the same second returns none."""
+    if settings.POLYBOT_MODE in IDLE_MODES:
+        return []
+    COUNTS.flush_if_due(now)
+    # Rounded: a beat that comes at 0.99 and then at 2.01 has skipped no second.
+    second = int(now.timestamp() + 0.5)
+    last = _last_second(second)
+    if last >= second:
+        return []
+    rows = StrategyConfig.objects.filter(
+        Q(state__in=(StrategyConfig.State.RUNNING, StrategyConfig.State.OBSERVE))
+        | Q(state=StrategyConfig.State.PAUSED, paused_until__lte=now)
+    ).values_list("pk", "interval_s", "state")
+    active = list(rows)
+    if any(state == StrategyConfig.State.PAUSED for _, _, state in active):
+        pauses_end(now=now)
+    return [pk for pk, interval_s, _ in active if is_due(pk, interval_s, last=last, second=second)]
+
+
+def is_due(strategy_id: int, interval_s: int, *, last: int, second: int) -> bool:
+    """Whether one of the seconds after `last` up to `second` is one of the strategy's."""
+    return (second + strategy_id) // interval_s > (last + strategy_id) // interval_s
+
+
+def chunks(ids: Sequence[int]) -> list[list[int]]:
+    """Split ids into few shared tasks: enough for several threads, so few that messages cost less than ticks."""
+    size = max(SMALLEST_CHUNK, -(-len(ids) // CHUNKS))
+    return [list(ids[start : start + size]) for start in range(0, len(ids), size)]
+
+
+def _last_second(second: int) -> int:
+    """Return the second last looked at and put `second` in its place; one step, so two dispatchers share the work."""
+    global _local_second  # noqa: PLW0603 - the fallback while Redis is away
+    try:
+        before = _client(settings.STRATEGIES_REDIS_URL).set(DISPATCHED, second, get=True)
+        last = int(before) if before else second - 1
+    except (RedisError, ValueError) as error:
+        log.warning("dispatcher works without redis", extra={"problem": str(error)[:200]})
+        last = _local_second or second - 1
+    if last > second:
+        # Somebody looked ahead of us: an old message, or a clock that was set back by more than a message's life.
+        last = second if last - second < 60 else second - 1
+    _local_second = second
+    return max(last, second - LONGEST_GAP_S)
+
+
+@lru_cache(maxsize=2)
+def _client(url: str) -> Redis:
+    return connection(url, decode=True)

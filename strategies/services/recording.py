@@ -1,0 +1,153 @@
+"""Writing down what a strategy decided: the decision row, its words, its hash, and what it remembers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from markets.domain.units import text_from_micro
+from orders.domain.intents import OrderIntent, Quote
+from strategies.domain.base import Decision as Decided
+from strategies.domain.cycle import CycleResult, Plan
+from strategies.domain.view import MarketView
+from strategies.models import Decision, StrategyState
+from strategies.services.prepared import Prepared
+
+TRACE_KEPT = 100
+STATE_BYTES = 256_000
+
+
+class StateNotSafe(ValueError):
+    """A strategy returned a state that cannot be stored."""
+
+
+def wanted_json(decision: Decided) -> list[dict[str, Any]]:
+    """Return what is wanted as plain values, decimals as texts."""
+    out = [_quote(quote) for quote in decision.quotes]
+    out += [_intent(intent) for intent in decision.intents]
+    for number, basket in enumerate(decision.baskets):
+        legs = [_intent(leg) for leg in basket.legs]
+        out.append(
+            {
+                "kind": "basket",
+                "number": number,
+                "policy": str(basket.policy),
+                "worst_loss": text_from_micro(basket.worst_loss),
+                "legs": legs,
+            }
+        )
+    return out
+
+
+def wanted_hash(wanted: Sequence[Mapping[str, Any]]) -> str:
+    """Return the hash under which equal wants are one decision. Reasons are words and do not count."""
+    bare = [{key: value for key, value in item.items() if key != "reason"} for item in wanted]
+    return hashlib.sha256(json.dumps(bare, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _quote(quote: Quote) -> dict[str, Any]:
+    return {
+        "kind": "quote",
+        "outcome_id": quote.outcome_id,
+        "side": str(quote.side),
+        "price": text_from_micro(quote.price),
+        "size": text_from_micro(quote.size),
+        "level": quote.level,
+        "post_only": quote.post_only,
+        "reason": quote.reason,
+    }
+
+
+def _intent(intent: OrderIntent) -> dict[str, Any]:
+    return {
+        "kind": "intent",
+        "outcome_id": intent.outcome_id,
+        "side": str(intent.side),
+        "limit_price": text_from_micro(intent.limit_price),
+        "size": text_from_micro(intent.size),
+        "urgency": str(intent.urgency),
+        "expires_at": intent.expires_at.isoformat() if intent.expires_at else None,
+        "reason": intent.reason,
+    }
+
+
+def decision_store(
+    item: Prepared,
+    decision: Decided,
+    view: MarketView,
+    *,
+    wanted: Sequence[Mapping[str, Any]],
+    digest: str,
+    trigger: str,
+    took_us: int,
+) -> Decision:
+    return Decision.objects.create(
+        strategy_id=item.id,
+        run_id=item.run_id,
+        at=view.now,
+        version=item.origin.version,
+        trigger=trigger,
+        books={str(outcome_id): book.seq for outcome_id, book in view.books.items()},
+        wanted_hash=digest,
+        wanted=wanted,
+        trace=[entry.as_json() for entry in decision.trace[:TRACE_KEPT]],
+        took_us=took_us,
+    )
+
+
+def memory_save(item: Prepared, *, now: datetime) -> None:
+    """Store state and cursors as one row. Raises StateNotSafe for what JSON cannot hold."""
+    try:
+        size = len(json.dumps(item.memory, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise StateNotSafe(f"the state of {item.name} is not JSON: {error}") from None
+    if size > STATE_BYTES:
+        raise StateNotSafe(f"the state of {item.name} has {size} bytes, more than {STATE_BYTES}: remember less")
+    version = max(0, item.memory_version) + 1
+    StrategyState.objects.bulk_create(
+        [
+            StrategyState(
+                strategy_id=item.id,
+                state=dict(item.memory),
+                version=version,
+                fill_cursor=item.fill_cursor,
+                resolved_cursor=item.resolved_cursor,
+                updated_at=now,
+            )
+        ],
+        update_conflicts=True,
+        unique_fields=["strategy"],
+        update_fields=["state", "version", "fill_cursor", "resolved_cursor", "updated_at"],
+    )
+    item.memory_version = version
+    item.dirty = False
+
+
+def words_of_result(result: CycleResult) -> str:
+    """Return what a pass through the gate came to, in words."""
+    parts = []
+    if placed := len(result.order_ids):
+        parts.append(f"{placed} placed")
+    if result.observed:
+        parts.append(f"{len(result.observed)} allowed, not placed")
+    if result.plan.kept:
+        parts.append(f"{result.plan.kept} kept")
+    if cancelled := len(result.plan.stale_order_ids):
+        parts.append(f"{cancelled} cancelled")
+    if result.refused:
+        first = result.refused[0]
+        parts.append(f"{len(result.refused)} refused by {first.rule}: {first.message}")
+    if result.plan.dropped:
+        parts.append(f"{len(result.plan.dropped)} not placed: {result.plan.dropped[0].reason}")
+    return "; ".join(parts)[:200] or words_of_decision(result.decision)
+
+
+def words_of_decision(decision: Decided, plan: Plan | None = None) -> str:
+    """Return why nothing new came of an evaluation: the orders rest already, or the first gate that stopped it."""
+    if decision.quotes:
+        return f"{len(decision.quotes)} quotes rest" if plan is None else f"{plan.kept} quotes rest"
+    stopped = next((entry for entry in decision.trace if not entry.passed), None)
+    return f"nothing wanted: {stopped.sentence()}"[:200] if stopped else "nothing wanted"
