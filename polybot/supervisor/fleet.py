@@ -16,6 +16,8 @@ from pathlib import Path
 from polybot.supervisor.children import Child, ChildPlan
 from polybot.supervisor.output import Output
 
+LOOK_EVERY_S = 0.05  # while waiting for something to become ready
+
 
 class Fleet:
     """The children of one supervisor. `changed` is called whenever a child started or ended."""
@@ -59,7 +61,7 @@ class Fleet:
             now = time.monotonic()
             if end is not None and now >= end:
                 return False
-            self.turn(min(0.5, end - now) if end is not None else 0.5)
+            self.turn(min(LOOK_EVERY_S, end - now) if end is not None else LOOK_EVERY_S)
         return True
 
     def turn(self, longest_s: float) -> None:

@@ -89,6 +89,8 @@ def shared_environment(
 ) -> dict[str, str]:
     """Return what every child gets. The administrator's first password is not part of it."""
     environment = {key: value for key, value in inherited.items() if key != "POLYBOT_ADMIN_PASSWORD"}
+    if named := environment.pop("DATABASE_URL_FILE", None):  # other commands need the address itself
+        environment["DATABASE_URL"] = Path(named).read_text().strip()
     environment |= stores
     environment |= {
         "DJANGO_SETTINGS_MODULE": "polybot.settings.base",

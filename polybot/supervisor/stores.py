@@ -21,6 +21,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 PG_MAJOR = "18"
 _PDEATHSIG = 1
@@ -81,21 +82,39 @@ def valkey_binary() -> Path:
     return path
 
 
-def unprivileged_prefix() -> list[str]:
-    """Return the words that let Postgres run when we are root, which it refuses to be.
+@dataclass(frozen=True, slots=True)
+class Privileges:
+    """How Postgres runs where it may not be who we are: words before its command, or another user."""
 
-    A user namespace maps us to `nobody` while files stay ours. Raises StoreError with
-    the way out where such namespaces are refused (bare chroots, most containers).
+    prefix: tuple[str, ...] = ()
+    run_as: int | None = None
+
+
+def privileges_for(cluster: Path, binaries: Path) -> Privileges:
+    """Return how to run Postgres, which refuses to be root.
+
+    A user namespace maps us to `nobody` while files stay ours. Where namespaces are
+    refused (bare chroots, most containers) it runs as `nobody` itself, if that user can
+    reach the cluster and the binaries. Raises StoreError with the way out otherwise.
     """
     if os.getuid() != 0:
-        return []
+        return Privileges()
     nobody = pwd.getpwnam("nobody")
-    prefix = ["unshare", "-U", f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}", "--"]
-    if shutil.which("unshare") and subprocess.run([*prefix, "true"], capture_output=True).returncode == 0:
-        return prefix
+    prefix = ("unshare", "-U", f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}", "--")
+    already = cluster.exists() and cluster.stat().st_uid == nobody.pw_uid
+    if (
+        not already
+        and shutil.which("unshare")
+        and subprocess.run([*prefix, "true"], capture_output=True).returncode == 0
+    ):
+        return Privileges(prefix=prefix)
+    above = (*cluster.parent.parents, *binaries.parents, binaries)  # the data directory itself can be opened
+    closed = next((folder for folder in above if not folder.stat().st_mode & 0o001), None)
+    if closed is None:
+        return Privileges(run_as=nobody.pw_uid)
     raise StoreError(
-        "Postgres does not run as root and user namespaces are refused here: "
-        "run as an ordinary user, or set DATABASE_URL to a server of yours"
+        f"Postgres does not run as root, user namespaces are refused here, and {closed} is closed to other users: "
+        "use folders that others may pass through, run as an ordinary user, or set DATABASE_URL"
     )
 
 
@@ -107,6 +126,7 @@ class Store:
     command: list[str]
     log: Path
     stop_signal: signal.Signals
+    sockets: Path = Path()  # the folder with its unix socket
     run_as: int | None = None  # user id, where Postgres cannot be ours
     process: subprocess.Popen[bytes] | None = field(default=None)
 
@@ -139,22 +159,12 @@ class Store:
 def postgres_store(*, data: Path, sockets: Path, throwaway: bool = False) -> Store:
     """Prepare the cluster in `data`/pg (initdb on the first call) and return its server."""
     binaries = postgres_binaries()
-    prefix = unprivileged_prefix()
     cluster = data / "pg"
+    rights = privileges_for(cluster, binaries)
+    if rights.run_as is not None:
+        sockets = _open_for(rights.run_as, data=data, cluster=cluster, sockets=sockets)
     if not (cluster / "PG_VERSION").exists():
-        shutil.rmtree(cluster, ignore_errors=True)  # an initdb that was cut off leaves a folder without PG_VERSION
-        cluster.mkdir(parents=True, mode=0o700)
-        done = subprocess.run(
-            [
-                *prefix, str(binaries / "initdb"), "-D", str(cluster), "-U", "polybot", "-E", "UTF8",
-                "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=reject", *(["--no-sync"] if throwaway else []),
-            ],
-            capture_output=True,
-            text=True,
-        )  # fmt: skip
-        if done.returncode:
-            shutil.rmtree(cluster, ignore_errors=True)
-            raise StoreError(f"initdb failed: {done.stderr.strip()[-400:]}")
+        _initdb(cluster, binaries, rights, throwaway=throwaway)
     major = (cluster / "PG_VERSION").read_text().strip()
     if major != PG_MAJOR and not os.environ.get("POLYBOT_PG_BIN"):
         raise StoreError(
@@ -165,10 +175,41 @@ def postgres_store(*, data: Path, sockets: Path, throwaway: bool = False) -> Sto
     options |= {"shared_buffers": "64MB", "logging_collector": "off", "log_min_messages": "warning"}
     if throwaway:
         options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-    command = [*prefix, str(binaries / "postgres"), "-D", str(cluster)]
+    command = [*rights.prefix, str(binaries / "postgres"), "-D", str(cluster)]
     for key, value in options.items():
         command += ["-c", f"{key}={value}"]
-    return Store("postgres", command, data / "postgres.log", signal.SIGINT)
+    log = data / "postgres.log"
+    return Store("postgres", command, log, signal.SIGINT, sockets=sockets, run_as=rights.run_as)
+
+
+def _initdb(cluster: Path, binaries: Path, rights: Privileges, *, throwaway: bool) -> None:
+    shutil.rmtree(cluster, ignore_errors=True)  # an initdb that was cut off leaves a folder without PG_VERSION
+    cluster.mkdir(parents=True, mode=0o700)
+    if rights.run_as is not None:
+        os.chown(cluster, rights.run_as, -1)
+    command = [*rights.prefix, str(binaries / "initdb"), "-D", str(cluster), "-U", "polybot", "-E", "UTF8"]
+    command += ["--locale=C.UTF-8", "--auth-local=trust", "--auth-host=reject"]
+    command += ["--no-sync"] if throwaway else []
+    done = subprocess.run(command, capture_output=True, text=True, user=rights.run_as, cwd="/")
+    if done.returncode:
+        shutil.rmtree(cluster, ignore_errors=True)
+        raise StoreError(f"initdb failed: {done.stderr.strip()[-400:]}")
+
+
+def _open_for(user: int, *, data: Path, cluster: Path, sockets: Path) -> Path:
+    """Let another user pass through our folders to the cluster; return a socket folder that it may write.
+
+    Passing through is all it gets: the folders stay unreadable, and the files in them ours.
+    """
+    data.chmod(0o711)
+    sockets.chmod(0o711)
+    own = sockets / "pg"
+    own.mkdir(mode=0o700, exist_ok=True)
+    os.chown(own, user, -1)
+    if cluster.exists() and cluster.stat().st_uid != user:
+        for path in (cluster, *cluster.rglob("*")):
+            os.chown(path, user, -1, follow_symlinks=False)
+    return own
 
 
 def valkey_store(*, data: Path, sockets: Path, throwaway: bool = False) -> Store:
@@ -179,38 +220,34 @@ def valkey_store(*, data: Path, sockets: Path, throwaway: bool = False) -> Store
         "--dir", str(folder), "--save", "", "--appendonly", "no" if throwaway else "yes",
         "--maxmemory-policy", "noeviction", "--daemonize", "no", "--databases", "16",
     ]  # fmt: skip
-    return Store("valkey", command, data / "valkey.log", signal.SIGTERM)
+    return Store("valkey", command, data / "valkey.log", signal.SIGTERM, sockets=sockets)
 
 
-def store_urls(sockets: Path) -> dict[str, str]:
-    """Return the environment with which our own processes find the private stores."""
-    return {
-        "DATABASE_URL": f"postgres://polybot@/postgres?host={sockets}",
-        "REDIS_URL": f"unix://{sockets / 'v.sock'}",
-    }
+def store_url(store: Store) -> tuple[str, str]:
+    """Return the setting and the address by which our own processes find a private store."""
+    if store.name == "postgres":
+        return "DATABASE_URL", f"postgres://polybot@/postgres?host={quote(str(store.sockets))}"
+    return "REDIS_URL", f"unix://{store.sockets / 'v.sock'}"
 
 
-def wait_for_postgres(sockets: Path, store: Store, *, timeout_s: float = 30.0) -> None:
-    _wait(store, lambda: postgres_answers(sockets), timeout_s)
+def store_answers(store: Store) -> bool:
+    """Whether the server takes requests now, as opposed to still starting."""
+    return (_postgres_answers if store.name == "postgres" else _valkey_answers)(store.sockets)
 
 
-def wait_for_valkey(sockets: Path, store: Store, *, timeout_s: float = 15.0) -> None:
-    _wait(store, lambda: valkey_answers(sockets), timeout_s)
-
-
-def _wait(store: Store, answers: object, timeout_s: float) -> None:
-    assert callable(answers)
+def store_wait(store: Store, *, timeout_s: float = 30.0) -> None:
+    """Return when a store that was started here answers. Raises StoreError with its last words."""
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         if store.process is None or store.process.poll() is not None:
             raise StoreError(f"{store.name} stopped while starting: {store.tail().strip()[-400:]}")
-        if answers():
+        if store_answers(store):
             return
         time.sleep(0.02)
     raise StoreError(f"{store.name} did not answer within {timeout_s:.0f} s: {store.tail().strip()[-400:]}")
 
 
-def postgres_answers(sockets: Path) -> bool:
+def _postgres_answers(sockets: Path) -> bool:
     """Send a start-up message; 'R' (authentication) means ready, 'E' means still starting."""
     message = b"\x00\x03\x00\x00user\x00polybot\x00database\x00postgres\x00\x00"
     try:
@@ -223,7 +260,7 @@ def postgres_answers(sockets: Path) -> bool:
         return False
 
 
-def valkey_answers(sockets: Path) -> bool:
+def _valkey_answers(sockets: Path) -> bool:
     try:
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(1.0)

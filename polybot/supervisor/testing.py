@@ -27,9 +27,8 @@ def run_tests(arguments: list[str], *, project: Path) -> int:
             valkey.start()
             started.append(valkey)
         for store in started:
-            wait = stores.wait_for_postgres if store.name == "postgres" else stores.wait_for_valkey
-            wait(folder, store)
-        environment = {**stores.store_urls(folder), **environment}
+            stores.store_wait(store)
+        environment |= dict(stores.store_url(store) for store in started)
         return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=project, env=environment).returncode
     except stores.StoreError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -36,6 +36,7 @@ def run_up(arguments: list[str], *, project: Path) -> int:
     """Run the desk until Ctrl-C or SIGTERM; return the exit code."""
     environment = {**dotenv.read(project / ".env"), **os.environ}
     options = parse_up(arguments, project=project, environment=environment)
+    os.umask(0o077)  # what the desk writes is its owner's business
     try:
         claims.data_directory_claim(options.data, version=__version__)
         claims.lock_take(options.data)
@@ -64,6 +65,7 @@ class Desk:
         self.hosts: dict[str, str] = {}
         self.ready = False
         self.new_password: str | None = None
+        self.stores: list[stores.Store] = []
         self.store_words: dict[str, deque[str]] = {}  # the last lines of each private store
 
     def run(self) -> int:
@@ -106,38 +108,34 @@ class Desk:
 
     def _start_stores(self) -> None:
         data, sockets = self.options.data, stores.socket_directory(self.options.data)
-        addresses = stores.store_urls(sockets)
-        given = {name: self.inherited[name] for name in addresses if self.inherited.get(name)}
+        given = self.inherited
+        if not (given.get("REDIS_URL") or given.get("REDIS_URL_FILE")):
+            self.stores.append(stores.valkey_store(data=data, sockets=sockets))
+        if not (given.get("DATABASE_URL") or given.get("DATABASE_URL_FILE")):
+            self.stores.append(stores.postgres_store(data=data, sockets=sockets))
         self.environment = plan.shared_environment(
             self.options,
             inherited=self.inherited,
-            stores={**addresses, **given},
+            stores=dict(stores.store_url(store) for store in self.stores),
             secret_key_file=claims.secret_file(data, "secret_key"),
         )
-        wanted = []
-        if "DATABASE_URL" not in given:
-            wanted.append(stores.postgres_store(data=data, sockets=sockets))
-        if "REDIS_URL" not in given:
-            wanted.append(stores.valkey_store(data=data, sockets=sockets))
-        for store in wanted:
+        for store in self.stores:
             kept: deque[str] = deque(maxlen=4)
             child_plan = plan.store_plan(store.name, store.command, store.stop_signal, store.run_as)
             self.fleet.start(child_plan, self.environment, on_line=_store_line(store.name, kept, self.output))
             self.store_words[store.name] = kept
 
     def _wait_for_stores(self) -> None:
-        sockets = stores.socket_directory(self.options.data)
-        answers = {"postgres": stores.postgres_answers, "valkey": stores.valkey_answers}
-        for name, words in self.store_words.items():
-            child = self.fleet.children[name]
+        for store in self.stores:
+            child, words = self.fleet.children[store.name], self.store_words[store.name]
 
-            def settled(child: Child = child, name: str = name) -> bool:
-                return answers[name](sockets) or child.restarts >= 3
+            def settled(child: Child = child, store: stores.Store = store) -> bool:
+                return stores.store_answers(store) or child.restarts >= 3
 
             if not self.fleet.run_until(settled, timeout_s=60.0) and not self.fleet.stop_asked:
-                raise StartError(f"{name} did not answer within 60 s: {' / '.join(words)}")
-            if child.restarts >= 3 and not answers[name](sockets):
-                raise StartError(f"{name} does not start: {' / '.join(words) or 'it says nothing'}")
+                raise StartError(f"{store.name} did not answer within 60 s: {' / '.join(words)}")
+            if child.restarts >= 3 and not stores.store_answers(store):
+                raise StartError(f"{store.name} does not start: {' / '.join(words) or 'it says nothing'}")
 
     def _start_sandbox(self) -> None:
         child_plan = plan.sandbox_plan(self.options, project=self.project, port=claims.port_reserve())
@@ -178,7 +176,10 @@ class Desk:
             raise StartError(f"the database could not be prepared: see {self.options.data / 'logs' / 'prepare.log'}")
         for child_plan in plan.application_plans(self.options, project=self.project):
             self.fleet.start(child_plan, self.environment)
-        self._wait_for("the web pages", self._web_answers, READY_LIMIT_S)
+        web = self.fleet.children["web"]
+        self._wait_for("the web pages", lambda: self._web_answers() or web.restarts >= 4, READY_LIMIT_S)
+        if web.restarts >= 4:
+            raise StartError(f"the web pages do not start: see {self.options.data / 'logs' / 'web.log'}")
         if not self.fleet.run_until(lambda: not prepare.is_running, timeout_s=READY_LIMIT_S):
             if self.fleet.stop_asked:
                 return
