@@ -1,7 +1,7 @@
 """How much could be lost in this market, event, strategy and account if everything open were filled?
 
 An order that does not raise the worst loss passes even above the limit: it may be the way back.
-Exits pass, because giving up held shares for money is how exposure is reduced.
+So an ordinary sale always passes; one that gives up a hedge is measured like an entry.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _check(rule: str, question: Question, limit: int, worst: Callable[[list[Risk
         return worst([*open_orders, question.risked(size)]) if size else worst(open_orders)
 
     value = after(question.size)
-    if not question.is_entry or value <= limit:
+    if value <= limit:
         return Check(rule=rule, passed=True, value=value, limit=limit, unit=Unit.USD)
     bound = max(limit, after(0))
     allowed = question.largest(lambda size: after(size) <= bound)

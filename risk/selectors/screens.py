@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import F, Q, QuerySet, Sum
 
 from risk.models import AccountLimits, Halt, OriginLimits, RiskProfile, RiskVerdict
 
@@ -63,14 +63,15 @@ def verdict_of_order(order_id: int) -> RiskVerdict | None:
 
 def verdict_counts(account_id: int, *, since: datetime, origin: tuple[str, int] | None = None) -> dict[str, int]:
     rows = verdict_rows(account_id, since=since, origin=origin)
-    return dict(rows.order_by().values_list("decision").annotate(n=Count("id")))
+    return dict(rows.order_by().values_list("decision").annotate(n=Sum(F("repeats") + 1)))
 
 
 def refusals_by_rule(
     account_id: int, *, since: datetime, origin: tuple[str, int] | None = None
 ) -> list[tuple[str, int]]:
     rows = verdict_rows(account_id, since=since, origin=origin, decision=REFUSED)
-    return list(rows.order_by().values_list("rule").annotate(n=Count("id")).order_by("-n", "rule"))
+    said = Sum(F("repeats") + 1)  # a repeated refusal is counted on its first row
+    return list(rows.order_by().values_list("rule").annotate(n=said).order_by("-n", "rule"))
 
 
 def halt_rows(*, account_id: int | None = None, active: bool | None = None) -> QuerySet[Halt]:

@@ -59,7 +59,7 @@ def halt_create(
     )
     if created:
         _states_apply(account_id, by=by, now=now)
-        _event(halt, "risk.halted", f"{_whom(account_id)}: {_WORDS[kind]}: {reason}", Severity.WARNING, by, now)
+        _event(halt, "risk.halted", f"{_whom(account_id)}: {_WORDS[kind]}: {reason}", by=by, now=now)
     return halt
 
 
@@ -76,9 +76,7 @@ def halt_lift(halt_id: int, *, by: str, reason: str = "", now: datetime | None =
         return False
     _states_apply(halt.account_id, by=by, now=now)
     said = f": {reason}" if reason else ""
-    _event(
-        halt, "risk.released", f"{_whom(halt.account_id)}: halt lifted ({halt.reason}){said}", Severity.INFO, by, now
-    )
+    _event(halt, "risk.released", f"{_whom(halt.account_id)}: halt lifted ({halt.reason}){said}", by=by, now=now)
     return True
 
 
@@ -124,11 +122,11 @@ def _states_apply(account_id: int | None, *, by: str, now: datetime) -> None:
         accounts.trading_state_set(account_id=identity, state=state, reason=reason, by=by, now=now)
 
 
-def _event(halt: Halt, kind: str, message: str, severity: Severity, by: str, now: datetime) -> None:
+def _event(halt: Halt, kind: str, message: str, *, by: str, now: datetime) -> None:
     event_record(
         kind,
         message,
-        severity=severity,
+        severity=Severity.WARNING if kind == "risk.halted" else Severity.INFO,
         stream="desk" if halt.account_id is None else f"account:{halt.account_id}",
         account_id=halt.account_id,
         subject_kind="halt",
