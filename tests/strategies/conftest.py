@@ -1,0 +1,27 @@
+"""Every test of strategies begins with an empty tickstore and nothing remembered in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+
+from markets.tickstore import get_tickstore
+from strategies.services import counts, prepared
+from strategies.services.dispatch import _client
+
+
+@pytest.fixture
+def clean(settings: object) -> Iterator[None]:
+    """Forget what the process and Redis remember of strategies."""
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
+    prepared.SHELF.__init__()
+    counts.COUNTS.__init__()
+    get_tickstore().redis.flushdb()
+    _client(settings.STRATEGIES_REDIS_URL).flushdb()
