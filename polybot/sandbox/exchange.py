@@ -11,11 +11,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from markets.domain.instruments import MarketState
+from markets.domain.units import ONE
+from markets.venues.simulated import refusals
+from polybot.sandbox.accounts import MAX_ALLOWANCE, Wallet
+from polybot.sandbox.announce import Announcer
 from polybot.sandbox.catalogue import Catalogue, Event, Market
-from polybot.sandbox.messages import BookState, ExchangeEvent, NewOrder, OrderRecord, PlaceResult, TradeRecord
+from polybot.sandbox.core import Core
+from polybot.sandbox.execution import Execution
+from polybot.sandbox.life import Life
+from polybot.sandbox.messages import (
+    CASH,
+    BookState,
+    ExchangeEvent,
+    NewOrder,
+    OrderRecord,
+    PlaceResult,
+    Refusal,
+    TradeRecord,
+)
+from polybot.sandbox.replay import Replay
+from polybot.sandbox.resolution import Resolution
+from polybot.sandbox.settlement import Settlement
+from polybot.sandbox.state import StateFile
+from polybot.sandbox.trading import Trading
 
 Listener = Callable[[ExchangeEvent], None]
+_MINUTE_MS = 60_000
+_HISTORY_MINUTES = 2_880
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,93 +53,163 @@ class ExchangeOptions:
     opening_cash: int = 1_000_000_000  # pUSD a new wallet is given on first use (1,000 dollars)
     mined_ms: int = 800  # MATCHED to MINED
     confirmed_ms: int = 2_000  # MATCHED to CONFIRMED
+    auto_redeem_ms: int = 60_000  # from resolution until users' winning shares are paid without their doing
 
 
 class Exchange:
     """See the module text. `clock` returns Unix milliseconds and is read once per call."""
 
-    catalogue: Catalogue
-
     def __init__(self, options: ExchangeOptions, *, clock: Callable[[], int]) -> None:
-        raise NotImplementedError
+        self.options = options
+        self._core = core = Core(seed=options.seed, clock=clock)
+        self._announcer = Announcer(core)
+        self._settlement = Settlement(core, mined_ms=options.mined_ms, confirmed_ms=options.confirmed_ms)
+        self._execution = Execution(core, self._announcer, self._settlement)
+        self._trading = Trading(core, self._announcer, self._execution)
+        self._resolution = Resolution(core, self._announcer, self._trading, auto_redeem_ms=options.auto_redeem_ms)
+        self._state = StateFile(core, self._settlement, self._resolution, self._trading, options.state_dir)
+        saved = self._state.read()
+        self._source: Life | Replay
+        if options.replay:
+            self._source = Replay(core, self._announcer, self._execution, paths=options.replay, speed=options.speed)
+        else:
+            life = Life(core, self._announcer, self._execution, self._resolution, rate=options.rate)
+            life.start(saved.life if saved else None)
+            self._source = life
+        if saved:
+            self._state.restore(saved)
+        self._source.open_books()
+        self._history_minute = 0
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self._core.catalogue
 
     # Time -------------------------------------------------------------------------------------------
 
     def step(self, now_ms: int) -> None:
         """Advance everything to `now_ms`: order flow or recording, settlement, expirations, resolutions, saving."""
-        raise NotImplementedError
+        core = self._core
+        core.now = max(core.now, now_ms)
+        self._settlement.step()
+        self._trading.expire()
+        self._source.step()
+        self._resolution.step()
+        minute = core.now // _MINUTE_MS
+        if minute != self._history_minute:
+            self._history_minute = minute
+            self._note_prices()
+        self._state.step(self._source)
 
     def close(self) -> None:
-        """Save the state file. A kill -9 loses at most the last second of users' doings."""
-        raise NotImplementedError
+        """Save the state file. A kill -9 loses at most the last half second of users' doings."""
+        self._state.save(self._source)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every event from now on; the answer is a function that stops it."""
-        raise NotImplementedError
+        self._core.listeners.append(listener)
+        return lambda: self._core.listeners.remove(listener)
 
     def status(self) -> dict[str, object]:
-        """Figures for the control endpoint: markets, messages, orders, trades, replay position, refused lines."""
-        raise NotImplementedError
+        """Figures for the control endpoint: markets, messages, orders, trades, source and what it refused."""
+        core = self._core
+        return {
+            "seed": core.seed,
+            "events": len(core.catalogue.events),
+            "markets": len(core.catalogue.markets),
+            "open_markets": sum(1 for _ in core.catalogue.open_markets()),
+            "open_orders": len(core.open),
+            "wallets": sum(1 for w in core.accounts.wallets.values() if not w.house),
+            **core.counts,
+            "source": self._source.status(),
+        }
 
     # Catalogue --------------------------------------------------------------------------------------
 
     def events(self) -> list[Event]:
-        raise NotImplementedError
+        return list(self._core.catalogue.events.values())
 
     def markets(self) -> list[Market]:
-        raise NotImplementedError
+        return list(self._core.catalogue.markets.values())
 
     def market_by_condition(self, condition_id: str) -> Market | None:
-        raise NotImplementedError
+        return self._core.catalogue.by_condition.get(condition_id)
 
     def market_by_token(self, token_id: str) -> Market | None:
-        raise NotImplementedError
+        return self._core.catalogue.by_token.get(token_id)
 
-    def new_market_body(self, market: Market) -> dict[str, object]:
+    def new_market_body(self, market: Market) -> dict[str, Any]:
         """Return the `new_market` event of `market`."""
-        raise NotImplementedError
+        return self._announcer.new_market_body(market)
 
     # Books ------------------------------------------------------------------------------------------
 
     def book(self, token_id: str) -> BookState:
         """Return the token's book, hash included. Raises Refusal 404 for an unknown token."""
-        raise NotImplementedError
+        book = self._core.books.get(token_id)
+        if book is None:
+            raise Refusal(404, refusals.NO_BOOK)
+        return book.state()
 
     def last_trade(self, token_id: str) -> tuple[int, str] | None:
         """Return (price, taker side "BUY"/"SELL") of this token's last trade, None before the first."""
-        raise NotImplementedError
+        market = self._core.catalogue.by_token.get(token_id)
+        if market is None or market.last_trade_price is None:
+            return None
+        if market.index_of(token_id) == 0:
+            return market.last_trade_price, market.last_trade_side
+        return ONE - market.last_trade_price, "SELL" if market.last_trade_side == "BUY" else "BUY"
 
     def price_history(self, token_id: str, *, start_ms: int, end_ms: int, bucket_ms: int) -> list[tuple[int, int]]:
         """Return (bucket start ms, price of the token) of the time since the exchange started, oldest first."""
-        raise NotImplementedError
+        market = self._core.catalogue.by_token.get(token_id)
+        if market is None:
+            return []
+        step = max(bucket_ms, _MINUTE_MS)
+        buckets: dict[int, int] = {}
+        for at, price in self._core.history.get(market.condition_id, []):
+            if start_ms <= at <= end_ms:
+                buckets[at - at % step] = price if market.index_of(token_id) == 0 else ONE - price
+        return sorted(buckets.items())
 
     # Orders -----------------------------------------------------------------------------------------
 
     def place(self, order: NewOrder) -> PlaceResult:
         """Check, match and rest an order. Raises Refusal with the venue's status and text."""
-        raise NotImplementedError
+        self._tick()
+        self.wallet_open(order.maker)
+        return self._trading.place(order)
 
     def cancel(self, order_ids: Sequence[str], *, owner: str) -> tuple[list[str], dict[str, str]]:
         """Return (canceled ids, {id: reason} of those that could not be)."""
-        raise NotImplementedError
+        self._tick()
+        return self._trading.cancel(list(order_ids), owner=owner)
 
     def cancel_all(self, *, owner: str) -> tuple[list[str], dict[str, str]]:
-        raise NotImplementedError
+        return self.cancel([r.order_id for r in self.open_orders(owner=owner)], owner=owner)
 
     def cancel_market(self, *, owner: str, market: str = "", asset_id: str = "") -> tuple[list[str], dict[str, str]]:
         """Cancel the owner's orders in a market (condition id), on a token, or both; at least one is given."""
-        raise NotImplementedError
+        found = self.open_orders(owner=owner, market=market, asset_id=asset_id)
+        return self.cancel([r.order_id for r in found], owner=owner)
 
     def open_orders(self, *, owner: str, order_id: str = "", market: str = "", asset_id: str = "") -> list[OrderRecord]:
         """Return the owner's open orders, oldest first."""
-        raise NotImplementedError
+        return [
+            r
+            for r in self._core.open.values()
+            if r.owner == owner
+            and (not order_id or r.order_id == order_id)
+            and (not market or r.market == market)
+            and (not asset_id or r.token_id == asset_id)
+        ]
 
     def order(self, order_id: str) -> OrderRecord | None:
         """Return an order in any state; `is_open(record)` tells whether /data/order shows it."""
-        raise NotImplementedError
+        return self._core.records.get(order_id)
 
     def is_open(self, record: OrderRecord) -> bool:
-        raise NotImplementedError
+        return record.order_id in self._core.open
 
     def trades(
         self,
@@ -128,57 +223,141 @@ class Exchange:
         after_s: int = 0,
     ) -> list[TradeRecord]:
         """Return users' trades, newest first; `asset_id` filters on the taker's asset, as the venue does."""
-        raise NotImplementedError
+        address = maker_address.lower()
+
+        def wanted(trade: TradeRecord) -> bool:
+            parties = ((trade.owner, trade.maker), *((p.owner, p.maker) for p in trade.parts))
+            return (
+                (not trade_id or trade.trade_id == trade_id)
+                and (not market or trade.market == market)
+                and (not asset_id or trade.token_id == asset_id)
+                and (not before_s or trade.matched_ms // 1000 < before_s)
+                and (not after_s or trade.matched_ms // 1000 > after_s)
+                and (not owner or any(o == owner for o, _ in parties))
+                and (not address or any(m.lower() == address for _, m in parties))
+            )
+
+        return [trade for trade in reversed(self._core.user_trades.values()) if wanted(trade)]
 
     def public_trades(self, *, market: str = "", limit: int = 100, offset: int = 0) -> list[TradeRecord]:
         """Return the newest trades of everybody, house traders included (Data API)."""
-        raise NotImplementedError
+        found = [t for t in reversed(self._core.public_trades) if not market or t.market == market]
+        return found[offset : offset + limit]
 
     # Money ------------------------------------------------------------------------------------------
 
     def wallet_open(self, address: str) -> bool:
         """Make sure the wallet exists; a new one gets the opening cash and full allowances. True when new."""
-        raise NotImplementedError
+        accounts = self._core.accounts
+        if address.lower() in accounts.wallets:
+            return False
+        accounts.fund(accounts.wallet(address), self.options.opening_cash)
+        self._core.dirty = True
+        return True
 
     def faucet(self, address: str, amount: int) -> int:
         """Give pUSD from nowhere (accounted for); return the new settled balance."""
-        raise NotImplementedError
+        wallet = self._wallet(address)
+        self._core.accounts.fund(wallet, amount)
+        wallet.refresh(CASH)
+        self._core.dirty = True
+        return wallet.chain(CASH)
 
     def balance(self, address: str, asset: str) -> int:
         """Return the *cached* balance that /balance-allowance serves; `asset` is CASH or a token id."""
-        raise NotImplementedError
+        return self._wallet(address).known(asset)
 
     def balance_update(self, address: str, asset: str) -> None:
         """Refresh the cache from the chain, as /balance-allowance/update does."""
-        raise NotImplementedError
+        self._wallet(address).refresh(asset)
 
     def chain_balance(self, address: str, asset: str) -> int:
         """Return the settled balance, what balanceOf on the chain would say."""
-        raise NotImplementedError
+        return self._wallet(address).chain(asset)
 
     def allowance(self, address: str, asset: str, spender: str) -> int:
         """Return the allowance; for tokens 0 or the maximum (approval for all). `asset` CASH or "tokens"."""
-        raise NotImplementedError
+        return self._wallet(address).allowance(asset, spender)
 
     def allowance_set(self, address: str, asset: str, spender: str, amount: int) -> None:
-        raise NotImplementedError
+        self._wallet(address).allowances[asset, spender.lower()] = min(amount, MAX_ALLOWANCE)
+        self._core.dirty = True
 
     def holdings(self, address: str) -> dict[str, int]:
         """Return the wallet's settled token balances that are not zero."""
-        raise NotImplementedError
+        wallet = self._wallet(address)
+        tokens = (set(wallet.ledger) | set(wallet.outgoing)) - {CASH}
+        return {token: wallet.chain(token) for token in sorted(tokens) if wallet.chain(token)}
 
     def split(self, address: str, condition_id: str, amount: int) -> str:
         """Turn `amount` dollars into that many shares of both outcomes; return a transaction hash."""
-        raise NotImplementedError
+        wallet, market = self._wallet(address), self._market(condition_id)
+        if amount <= 0 or wallet.chain(CASH) - wallet.outgoing.get(CASH, 0) < amount:
+            raise Refusal(400, "transfer amount exceeds balance")
+        self._core.accounts.split(wallet, condition_id, market.token_ids, amount)
+        return self._chain_effect(wallet, "split", market)
 
     def merge(self, address: str, condition_id: str, amount: int) -> str:
         """The inverse of `split`. Raises Refusal 400 when a balance is too small."""
-        raise NotImplementedError
+        wallet, market = self._wallet(address), self._market(condition_id)
+        free = min(wallet.chain(token) - wallet.outgoing.get(token, 0) for token in market.token_ids)
+        if amount <= 0 or free < amount:
+            raise Refusal(400, "transfer amount exceeds balance")
+        self._core.accounts.merge(wallet, condition_id, market.token_ids, amount)
+        return self._chain_effect(wallet, "merge", market)
 
     def redeem(self, address: str, condition_id: str) -> str:
         """Turn the shares of a resolved market into its payout; return a transaction hash."""
-        raise NotImplementedError
+        wallet, market = self._wallet(address), self._market(condition_id)
+        if market.state is not MarketState.RESOLVED:
+            raise Refusal(400, "result for condition not received yet")
+        self._tick()
+        self._resolution.redeem(wallet, market)
+        return self._core.transaction_hash(f"redeem:{wallet.address}:{condition_id}:{self._core.now}")
+
+    def resolve_market(self, market: Market, payouts: tuple[int, int]) -> None:
+        """Resolve `market` now; the control endpoint's door."""
+        self._tick()
+        self._resolution.resolve(market, payouts)
+
+    def change_tick(self, market: Market, tick: int) -> None:
+        """Change the tick of `market` now and announce it; the control endpoint's door."""
+        self._tick()
+        self._announcer.tick(market, tick)
 
     def owners_of(self, address: str) -> Iterable[str]:
         """Return the API keys that have traded for this wallet."""
-        raise NotImplementedError
+        return sorted(self._wallet(address).owners)
+
+    # Inside -----------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        self._core.now = max(self._core.now, self._core.clock())
+
+    def _wallet(self, address: str) -> Wallet:
+        self.wallet_open(address)
+        return self._core.accounts.wallet(address)
+
+    def _market(self, condition_id: str) -> Market:
+        market = self._core.catalogue.by_condition.get(condition_id)
+        if market is None:
+            raise Refusal(404, "market not found")
+        return market
+
+    def _chain_effect(self, wallet: Wallet, what: str, market: Market) -> str:
+        """After a transaction outside the venue: its cache stays old, orders that lost their cover fall away."""
+        self._tick()
+        core = self._core
+        core.dirty = True
+        for asset in (CASH, *market.token_ids):
+            if wallet.chain(asset) < wallet.known(asset):
+                wallet.refresh(asset)
+                self._trading.drop_unfunded(wallet, asset)
+        return core.transaction_hash(f"{what}:{wallet.address}:{market.condition_id}:{core.now}")
+
+    def _note_prices(self) -> None:
+        core = self._core
+        for market in core.catalogue.open_markets():
+            points = core.history.setdefault(market.condition_id, [])
+            points.append((core.now - core.now % _MINUTE_MS, market.outcome_prices[0]))
+            del points[:-_HISTORY_MINUTES]

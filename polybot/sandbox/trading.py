@@ -16,7 +16,6 @@ from polybot.sandbox.admission import GTD_EARLY_S, Admitted, admit
 from polybot.sandbox.announce import Announcer
 from polybot.sandbox.catalogue import Market
 from polybot.sandbox.core import Core
-from polybot.sandbox.engines import LiveEngine
 from polybot.sandbox.execution import Execution, Taker
 from polybot.sandbox.messages import CASH, NewOrder, OrderRecord, PlaceResult, Refusal
 from polybot.sandbox.wire import order_event
@@ -64,28 +63,27 @@ class Trading:
         core.counts["orders"] += 1
         core.dirty = True
         self._tell(record, "PLACEMENT")
-        return self._effect(order, record, market, outcome, terms, matches, wallet)
+        return self._effect(order, record, market, terms, matches=matches, wallet=wallet)
 
     def _effect(
         self,
         order: NewOrder,
         record: OrderRecord,
         market: Market,
-        outcome: int,
         terms: Admitted,
+        *,
         matches: list[Match],
         wallet: Wallet,
     ) -> PlaceResult:
-        core = self._core
+        outcome = market.index_of(order.token_id)
         taker = Taker(
             order_id=order.order_id, owner=order.owner, wallet=wallet, outcome=outcome, side=order.side, record=record
         )
         done = self._execution.take(market, taker, matches)
         left = terms.size - record.matched
-        rests = order.order_type in (OrderType.GTC, OrderType.GTD) and left > 0
-        if rests:
-            self._rest(record, market, outcome, terms.limit, left, wallet)
-        elif terms.cash is None and left > 0:
+        if order.order_type in (OrderType.GTC, OrderType.GTD) and left > 0:
+            self._rest(record, market)
+        elif not _is_full(terms, matches, record.matched):
             record.status = "CANCELED"
             self._tell(record, "CANCELLATION")
         else:
@@ -142,17 +140,19 @@ class Trading:
             held = wallet.reserved.get(asset, 0) + wallet.outgoing.get(asset, 0)
             raise Refusal(400, refusals.short_of_balance(wallet.known(asset), held, need))
 
-    def _rest(self, record: OrderRecord, market: Market, outcome: int, limit: int, left: int, wallet: Wallet) -> None:
+    def _rest(self, record: OrderRecord, market: Market) -> None:
         core = self._core
+        wallet = core.accounts.wallet(record.maker)
         book_order = BookOrder(
             order_id=record.order_id,
             account=wallet.address,
-            outcome=outcome,
+            outcome=market.index_of(record.token_id),
             side=record.side,
-            price=limit,
-            left=left,
+            price=record.price,
+            left=record.remaining,
         )
         core.engines[market.condition_id].rest(book_order, core.now)
+        record.status = "LIVE"
         core.open[record.order_id] = record
         asset, amount = reservation(record)
         add(wallet.reserved, asset, amount)
@@ -210,9 +210,7 @@ class Trading:
         if market is None or market.state is not MarketState.OPEN:
             record.status = "INVALID"
             return
-        wallet = core.accounts.wallet(record.maker)
-        outcome = market.index_of(record.token_id)
-        self._rest(record, market, outcome, record.price, record.remaining, wallet)
+        self._rest(record, market)
         self._execution.announce_books(market, traded=False)
 
     # Words ------------------------------------------------------------------------------------------
