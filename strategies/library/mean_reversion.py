@@ -28,6 +28,7 @@ from strategies.domain.view import MarketView, Needs
 
 _Answer = tuple[OrderIntent | None, Mapping[str, Any]]  # at most one intent, and what to remember
 _LOT = 10_000  # sizes are whole hundredths of a share
+_SETTLING_MS = 60_000  # so long after a fill its shares may be missing from what is held
 _URGENCIES = {"medium": "rest at the limit, may take", "high": "take what is there up to the limit"}
 
 
@@ -71,9 +72,9 @@ class MeanReversionParameters(TradingParameters):
         ge="0.001",
         le=1,
     )
-    slippage: Amount = param(
-        Decimal("0.01"), title="Slippage", help="How much worse than the best price an order may trade.",
-        unit="usd/share", ge=0, le="0.1", places=4,
+    slippage_bps: Count = param(
+        100, title="Slippage", help="How much worse than the best price an order may trade; the gate caps it too.",
+        unit="bps", ge=0, le=1_000,
     )  # fmt: skip
     size: Amount = param(
         Decimal(20), title="Size", help="Shares of one entry.", unit="shares", ge=1, le=100_000, places=2,
@@ -119,7 +120,6 @@ class MeanReversionParameters(TradingParameters):
             deviation=micro(self.minimum_deviation),
             edge=micro(self.minimum_edge),
             spread=micro(self.maximum_spread),
-            slippage=micro(self.slippage),
             size=micro(self.size),
             lowest=micro(self.lowest_price),
             highest=micro(self.highest_price),
@@ -136,7 +136,6 @@ class Exact:
     deviation: int
     edge: int
     spread: int
-    slippage: int
     size: int
     lowest: int
     highest: int
@@ -271,8 +270,14 @@ class _Market:
             return int(outcome), min(int(size), self.view.sellable(int(outcome)))
         return None
 
+    def _age_ms(self) -> int:
+        return self.view.now_ms - int(self.memory.get("entered_ms", 0))
+
     def _overdue(self) -> bool:
-        return self.view.now_ms - int(self.memory.get("entered_ms", 0)) >= self.params.maximum_holding_s * 1000
+        return self._age_ms() >= self.params.maximum_holding_s * 1000
+
+    def _slippage(self, price: int) -> int:
+        return price * self.params.slippage_bps // 10_000
 
     def _entry(self, found: Score | None) -> _Answer:
         exact, now = self.params.exact, self.view.now
@@ -306,7 +311,7 @@ class _Market:
         edge = mean - price - fee_per_share(price, self.facts.fee)
         if edge < exact.edge:
             return self._stop("edge_under_minimum", edge, exact.edge, "price", outcome_id=outcome_id)
-        limit = min(round_down_to_tick(price + exact.slippage, self.facts.tick), Price(ONE - self.facts.tick))
+        limit = min(round_down_to_tick(price + self._slippage(price), self.facts.tick), Price(ONE - self.facts.tick))
         size = -(-max(exact.size, self.facts.minimum_size) // _LOT) * _LOT
         self.trace.append(TraceEntry("entry", True, abs(z), exact.entry, "z", outcome_id))
         return self._ask(
@@ -338,10 +343,13 @@ class _Market:
         size = size // _LOT * _LOT
         book = self.view.books.get(outcome_id)
         if size <= 0:
-            return self._stop("nothing_sellable", 0, 1, "shares", outcome_id=outcome_id)
+            self._stop("nothing_sellable", 0, _LOT, "shares", outcome_id=outcome_id)
+            gone = self.view.held(outcome_id) == 0 and self._age_ms() > _SETTLING_MS
+            # Somebody else sold what was held (a person, another strategy): there is nothing left to leave.
+            return None, {k: v for k, v in self.memory.items() if k != "held"} if gone else self.memory
         if book is None or book.best_bid is None:
             return self._stop("no_bid", outcome_id=outcome_id)
-        limit = max(round_up_to_tick(book.best_bid - self.params.exact.slippage, self.facts.tick), self.facts.tick)
+        limit = max(round_up_to_tick(book.best_bid - self._slippage(book.best_bid), self.facts.tick), self.facts.tick)
         urgency = "high" if urgent or size < self.facts.minimum_size else self.params.exit_urgency
         self.trace.append(TraceEntry("exit", True, outcome_id=outcome_id, note=why))
         return self._ask(outcome_id, Side.SELL, size, Price(limit), urgency=urgency, fair=None, reason=why)
