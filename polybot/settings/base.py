@@ -187,6 +187,7 @@ POLYMARKET = {
 POLYBOT_MODE = ENV.polybot_mode
 POLYBOT_VENUE = ENV.polybot_venue
 POLYBOT_DATA = ENV.polybot_data
+PAPER_LATENCY_MS = ENV.paper_latency_ms
 TELEGRAM_BOT_TOKEN = ENV.telegram_bot_token.get_secret_value()
 TELEGRAM_BASE_URL = ENV.telegram_base_url
 HEARTBEAT_URL = ENV.heartbeat_url

@@ -51,6 +51,7 @@ class Environment(BaseSettings):
     telegram_bot_token: SecretStr = SecretStr("")
     telegram_base_url: str = "https://api.telegram.org"
     heartbeat_url: str = ""  # pinged each minute while healthy
+    paper_latency_ms: int = Field(default=50, ge=0, le=60_000)  # time a paper order takes to reach the venue
 
     @field_validator("database_url")
     @classmethod
