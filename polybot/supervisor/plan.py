@@ -28,11 +28,14 @@ PROCESSES: dict[str, tuple[str, ...]] = {
     "server": (),
 }
 
+# Celery warns root because of pickled messages, which are refused here (polybot.E005).
+_ROOT_IS_FINE = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
+
 
 def application_plans(options: UpOptions, *, project: Path) -> list[ChildPlan]:
     """Return the processes that need a migrated database, the slowest to start first."""
     python, manage = sys.executable, str(project / "manage.py")
-    celery = (python, "-m", "celery", "-A", "polybot", "worker", "--pool", "threads", "--without-gossip")
+    celery = (python, "-m", "celery", "--quiet", "-A", "polybot", "worker", "--pool", "threads", "--without-gossip")
     celery += ("--without-mingle", "--without-heartbeat", "--loglevel", "INFO")
     web = (python, "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(options.port))
     commands: dict[str, tuple[str, ...]] = {
@@ -45,7 +48,13 @@ def application_plans(options: UpOptions, *, project: Path) -> list[ChildPlan]:
     }
     wanted = {"web", "worker", "beat", *PROCESSES[options.mode]}
     return [
-        ChildPlan(name=name, command=command, stage=STAGE_APPS, watched=name in ("worker", "trader"))
+        ChildPlan(
+            name=name,
+            command=command,
+            stage=STAGE_APPS,
+            watched=name in ("worker", "trader"),
+            environment=_ROOT_IS_FINE if name in ("worker", "trader") else {},
+        )
         for name, command in commands.items()
         if name in wanted
     ]

@@ -6,6 +6,7 @@ other processes start, the later ones are progress, `@warning` is shown beside R
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -18,7 +19,13 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
+from markets.domain.instruments import Venue
+from markets.services import catalogue
+from markets.tickstore import get_tickstore
+from polybot import demo
 from polybot.checks import refuse_bad_configuration
+
+log = logging.getLogger("polybot.prepare")
 
 FRESH_LIMIT_S = 60.0
 
@@ -56,29 +63,27 @@ class Command(BaseCommand):
         self._tell("admin-created")
 
     def _sync(self) -> bool:
-        def progress(text: str) -> None:
-            self.stdout.write(f"catalogue: {text}")
+        def progress(counts: catalogue.Counts) -> None:
+            self.stdout.write(f"catalogue: {counts.events} events, {counts.markets} markets")
 
+        problem = "another sync is at it"
         try:
-            from markets.services import catalogue
-
-            catalogue.sync("polymarket", "full", progress=progress, now=timezone.now())
+            run = catalogue.sync(Venue.POLYMARKET, "full", progress=progress, now=timezone.now())
+            problem = run.error if run is not None else problem
         except Exception as error:  # the edge of a process: the desk starts, and the schedule tries again
-            self._tell("warning", f"the catalogue could not be read ({error}); it is tried again every minute")
+            log.exception("first sync")
+            problem = str(error)
+        if problem:
+            self._tell("warning", f"the catalogue could not be read ({problem}); it is tried again every minute")
             return False
         self._tell("synced", "the catalogue is read")
         return True
 
     def _seed(self) -> None:
-        from polybot import demo
-
-        made = demo.seed(now=timezone.now())
-        self._tell("seeded", made)
+        self._tell("seeded", demo.seed(now=timezone.now()))
 
     def _wait_for_books(self) -> None:
         """Return when the feed has a fresh book."""
-        from markets.tickstore import get_tickstore
-
         end = time.monotonic() + FRESH_LIMIT_S
         while time.monotonic() < end:
             if get_tickstore().feed_status_get().get("fresh", 0):
