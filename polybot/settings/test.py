@@ -13,3 +13,8 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# No test reaches the real venue: nothing listens on this port.
+POLYMARKET = {
+    name: f"{'ws' if name.startswith('ws_') else 'http'}://127.0.0.1:9"
+    for name in ("clob", "gamma", "data", "ws_market", "ws_user", "relayer", "rpc")
+}
