@@ -66,14 +66,15 @@ class OrderBook:
 
     def level_set(self, is_bid: bool, price: int, size: int) -> None:
         """Set the total size at one price; zero removes the level. The feed's inner loop calls this directly."""
-        slot, off_grid = divmod(price, self.step)
-        if off_grid:
+        slot = price // self.step
+        if slot * self.step != price or size < 0 or not 0 < price < ONE:
             _check_level(price, size)
             self._regrid(_finer(self.step, price))
             slot = price // self.step
-        if size < 0 or not 0 < price < ONE:
-            _check_level(price, size)
-        if is_bid:
+        array = self._bids if is_bid else self._asks
+        if size and array[slot]:
+            array[slot] = size  # the common case: a level that exists gets another size
+        elif is_bid:
             self._set_bid(slot, size)
         else:
             self._set_ask(slot, size)

@@ -14,7 +14,7 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from markets.domain.instruments import Category, FeeSchedule, MarketFacts, MarketState, OutcomeFacts, Venue
 from markets.domain.units import Price, Shares, micro_from_decimal
-from markets.models import Event, Market, Outcome
+from markets.models import Event, Market, Outcome, SyncRun
 
 ORDERS = {
     "volume": "-volume_24h",
@@ -44,20 +44,29 @@ def market_rows(**filters: Any) -> QuerySet[Market]:
 
 def market_facts(market_ids: Iterable[int]) -> dict[int, MarketFacts]:
     """Return the facts of each market that exists."""
-    return {market.pk: facts_from_row(market) for market in market_rows(pk__in=list(market_ids))}
+    synced_at = _last_sync_at()
+    return {m.pk: facts_from_row(m, synced_at=synced_at) for m in market_rows(pk__in=list(market_ids))}
 
 
 def facts_by_outcome(outcome_ids: Iterable[int]) -> dict[int, MarketFacts]:
     """Return, for each outcome that exists, the facts of its market."""
     wanted = set(outcome_ids)
+    synced_at = _last_sync_at()
     found: dict[int, MarketFacts] = {}
     for market in market_rows(pk__in=Outcome.objects.filter(pk__in=wanted).values("market_id")):
-        facts = facts_from_row(market)
+        facts = facts_from_row(market, synced_at=synced_at)
         found.update({o.outcome_id: facts for o in facts.outcomes if o.outcome_id in wanted})
     return found
 
 
-def facts_from_row(market: Market) -> MarketFacts:
+def _last_sync_at() -> datetime | None:
+    """Return when the last complete sync began: what it did not change, it confirmed."""
+    done = SyncRun.objects.filter(error="", finished_at__isnull=False).order_by("-pk")
+    return done.values_list("started_at", flat=True).first()
+
+
+def facts_from_row(market: Market, *, synced_at: datetime | None = None) -> MarketFacts:
+    """Return the row as facts, as old as its last change or the complete sync at `synced_at`, if that is later."""
     outcomes = tuple(
         OutcomeFacts(
             outcome_id=row.pk,
@@ -91,7 +100,7 @@ def facts_from_row(market: Market) -> MarketFacts:
         neg_risk_augmented=market.event.neg_risk_augmented,
         closes_at=market.closes_at,
         outcomes=outcomes,
-        synced_at=market.synced_at,
+        synced_at=max(market.synced_at, synced_at) if synced_at else market.synced_at,
         volume_24h=micro_from_decimal(market.volume_24h),
         liquidity=micro_from_decimal(market.liquidity),
         tags=tuple(tag.slug for tag in market.event.tags.all()),
