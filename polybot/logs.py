@@ -111,7 +111,7 @@ def logging_settings(*, level: str, format: str) -> dict[str, Any]:
             "celery.beat": {"level": "WARNING"},
             "django_celery_beat": {"level": "WARNING"},
             "axes": {"level": "WARNING"},
-            "django.server": {"level": "WARNING", "handlers": [], "propagate": True},
+            "django.request": {"level": "ERROR"},  # each 404 is a warning
         },
     }
 

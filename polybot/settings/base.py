@@ -103,6 +103,19 @@ CELERY_TASK_TIME_LIMIT = 30
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
+# What may place, send or cancel runs in the trader; everything else in the worker.
+CELERY_TASK_ROUTES = {
+    name: {"queue": "trading"}
+    for name in (
+        "strategies.tasks.dispatch_due",
+        "strategies.tasks.tick_strategies",
+        "orders.tasks.submit_order",
+        "orders.tasks.cancel_order",
+        "orders.tasks.sweep_orders",
+        "orders.tasks.expire_stale",
+        "polybot.tasks.heartbeat_trading",
+    )
+}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1

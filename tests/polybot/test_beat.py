@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import psycopg
+import pytest
+from django.db import connection
+
+from polybot.beat import LOCK_KEY, BeatLock, GuardedScheduler, LockLost
+from polybot.celery import app
+from polybot.schedule import schedule_install
+
+
+@pytest.fixture
+def two_locks(db: None):
+    first, second = BeatLock(), BeatLock()
+    yield first, second
+    first.release()
+    second.release()
+
+
+def test_only_one_beat_holds_the_lock(two_locks: tuple[BeatLock, BeatLock]) -> None:
+    first, second = two_locks
+    first.wait()
+    assert second._try() is False
+    first.release()
+    assert second._try() is True
+
+
+def test_a_beat_whose_connection_breaks_stops_sending(two_locks: tuple[BeatLock, BeatLock]) -> None:
+    first, _ = two_locks
+    first.wait()
+    first.check()
+    first._checked = 0.0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted")
+        holders = [row[0] for row in cursor.fetchall()]
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", [holders])
+    with pytest.raises(LockLost):
+        first.check()
+
+
+def test_the_lock_is_one_number_for_the_whole_database(two_locks: tuple[BeatLock, BeatLock]) -> None:
+    first, _ = two_locks
+    first.wait()
+    assert first._connection is not None
+    row = first._connection.execute(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+        " AND (classid::bigint << 32) + objid::bigint = %s AND pid = pg_backend_pid()",
+        [LOCK_KEY],
+    ).fetchone()
+    assert row == (1,)
+    assert isinstance(first._connection, psycopg.Connection)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("mode", "expected"), [("full", True), ("monitor", False)])
+def test_the_scheduler_leaves_out_queues_this_mode_does_not_serve(mode: str, expected: bool, settings) -> None:
+    schedule_install()
+    settings.POLYBOT_MODE = mode
+    scheduler = GuardedScheduler(app=app, lazy=True)
+    names = {row.name for row in scheduler.enabled_models()}
+    assert ("strategy dispatcher" in names) is expected
+    assert "markets, what changed" in names
