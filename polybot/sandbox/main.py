@@ -23,7 +23,7 @@ from pathlib import Path
 import uvicorn
 
 from polybot.sandbox.exchange import ExchangeOptions
-from polybot.sandbox.server import SandboxApp
+from polybot.sandbox.server import PREFIXES, SandboxApp
 from polybot.sandbox.wiring import build_app
 
 log = logging.getLogger("polybot.sandbox")
@@ -105,7 +105,8 @@ def urls(sockets: dict[str, socket.socket]) -> dict[str, str]:
         return f"{host}:{address[1]}"
 
     main_base = base("main")
-    own = {name: f"http://{base(name)}" if name in sockets else f"http://{main_base}/{name}" for name in OWN_PORTS}
+    prefix = {service: path for path, service in PREFIXES.items()}
+    own = {n: f"http://{base(n)}" if n in sockets else f"http://{main_base}/{prefix[n]}" for n in OWN_PORTS}
     return {
         "clob": f"http://{main_base}",
         "gamma": own["gamma"],

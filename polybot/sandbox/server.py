@@ -1,9 +1,9 @@
 """The exchange on the wire: one ASGI application behind several loopback ports.
 
 The main port answers the CLOB at its root, because clients sign their paths, and
-everything else under a prefix (`/ws/market`, `/ws/user`, `/rpc`, `/control`, `/gamma`, `/data`,
-`/relayer`). Where no port was asked for, Gamma, Data and the relayer get one each as well, for
-clients that keep only the host of a base URL. All of it runs in one event loop with the engine.
+everything else under a prefix (`/ws/market`, `/ws/user`, `/rpc`, `/control`, `/gamma-api`,
+`/data-api`, `/relayer`). Where no port was asked for, Gamma, Data and the relayer get one each,
+for clients that keep only the host of a base URL. All of it runs in one loop with the engine.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ log = logging.getLogger("polybot.sandbox")
 
 MAX_BODY = 4_000_000
 STEP_S = 0.02
-PREFIXED = ("gamma", "data", "relayer", "rpc", "control")
+# "data" alone would hide the CLOB's own /data/orders.
+PREFIXES = {"gamma-api": "gamma", "data-api": "data", "relayer": "relayer", "rpc": "rpc", "control": "control"}
 
 
 class SandboxApp:
@@ -128,8 +129,8 @@ class SandboxApp:
         if owner is not None:
             return owner, path
         head, _, rest = path[1:].partition("/")
-        if head in PREFIXED:
-            return head, f"/{rest}"
+        if head in PREFIXES:
+            return PREFIXES[head], f"/{rest}"
         return "clob", path
 
     async def _websocket(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
