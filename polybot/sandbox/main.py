@@ -55,6 +55,9 @@ def read_options(argv: list[str] | None) -> tuple[ExchangeOptions, str, int]:
     parser.add_argument("--rate", type=float, default=50.0, help="market messages per second to aim at")
     parser.add_argument("--port", type=int, default=0, help="0 takes free ports")
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument(
+        "--any-host", action="store_true", help="let --host be any address, where only a container network reaches it"
+    )
     parser.add_argument("--replay", action="append", default=[], metavar="PATH", help="recordings instead of life")
     parser.add_argument("--speed", type=float, default=1.0, help="how much faster than recorded")
     parser.add_argument("--state", type=Path, default=None, metavar="DIR", help="survive restarts here")
@@ -68,7 +71,7 @@ def read_options(argv: list[str] | None) -> tuple[ExchangeOptions, str, int]:
         loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = False
-    if not loopback:
+    if not loopback and not words.any_host:
         parser.error(f"--host {words.host}: only loopback addresses, such as 127.0.0.1")
     replay = tuple(Path(text).expanduser() for text in words.replay)
     for path in replay:
