@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -47,10 +48,9 @@ def test_the_supervisor_needs_the_standard_library_only() -> None:
     for path in python_files():
         if path.parts[:2] != ("polybot", "supervisor") or path.name == "figures.py":
             continue
-        for line in text(path).splitlines():
-            words = line.split()
-            if words[:1] in (["import"], ["from"]) and not line.startswith(" "):
-                top = words[1].partition(".")[0]
-                if top not in sys.stdlib_module_names and top != "polybot":
-                    foreign.append(f"{path}: {line}")
+        for node in ast.walk(ast.parse(text(path))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            tops = {name.partition(".")[0] for name in names}
+            foreign += [f"{path}: {top}" for top in tops if top not in sys.stdlib_module_names and top != "polybot"]
     assert not foreign
