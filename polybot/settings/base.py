@@ -21,7 +21,6 @@ USE_TZ = True
 USE_I18N = False
 
 INSTALLED_APPS = [
-    "daphne",
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
