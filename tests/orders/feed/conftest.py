@@ -26,6 +26,10 @@ class Stream:
         self.writer.redis.flushdb()
         self.writer.epoch_open(int(time.time() * 1000))
 
+    def resume(self) -> None:
+        """Go on after what another process published in this epoch."""
+        self.writer._number = int(get_tickstore().stream_head().cursor.partition("-")[2])
+
     def now_ms(self) -> int:
         return int(time.time() * 1000)
 
