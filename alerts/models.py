@@ -11,7 +11,7 @@ from typing import Any
 from django.db import models
 
 from alerts.domain.chain import time_text
-from alerts.domain.events import Severity
+from alerts.domain.events import RepeatBy, Severity
 
 
 class AuditStream(models.Model):
@@ -86,7 +86,7 @@ class AlertRule(models.Model):
 
     name = models.SlugField(max_length=80, unique=True)
     description = models.CharField(max_length=240, blank=True)
-    kind = models.CharField(max_length=80)  # event kind; a trailing * matches any rest
+    kind = models.CharField(max_length=200)  # event kinds, separated by blanks; a trailing * matches any rest
     subject_kind = models.CharField(max_length=40, blank=True)
     subject_id = models.CharField(max_length=80, blank=True)
     operator = models.CharField(max_length=4, blank=True)  # gt, lt, gte, lte or empty
@@ -97,7 +97,10 @@ class AlertRule(models.Model):
     channels = models.ManyToManyField(AlertChannel, blank=True)  # none: every enabled channel
     quiet_from = models.TimeField(null=True, blank=True)  # UTC; critical events ignore quiet hours
     quiet_until = models.TimeField(null=True, blank=True)
-    repeat_after_s = models.PositiveIntegerField(default=300)  # same rule and subject: not again before
+    repeat_after_s = models.PositiveIntegerField(default=300)  # the same thing: not told again before
+    repeat_by = models.CharField(  # what counts as the same thing
+        max_length=10, choices=[(r, r) for r in RepeatBy], default=RepeatBy.SUBJECT
+    )
 
     def __str__(self) -> str:
         return self.name
@@ -115,6 +118,9 @@ class Delivery(models.Model):
     event = models.ForeignKey(AuditEvent, on_delete=models.PROTECT, related_name="deliveries")
     channel = models.ForeignKey(AlertChannel, on_delete=models.CASCADE)
     rule = models.ForeignKey(AlertRule, on_delete=models.SET_NULL, null=True)
+    severity = models.CharField(max_length=10, choices=[(s, s) for s in Severity], default=Severity.INFO)
+    same_as = models.CharField(max_length=160, blank=True)  # what counts as the same thing, in this rule's words
+    repeats = models.PositiveIntegerField(default=0)  # the same thing again meanwhile: counted, not told
     state = models.CharField(max_length=12, choices=State.choices, default=State.PENDING)
     attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField()
@@ -125,14 +131,25 @@ class Delivery(models.Model):
     class Meta:
         verbose_name_plural = "deliveries"
         constraints = [models.UniqueConstraint(fields=["event", "channel"], name="delivery_once")]
-        indexes = [models.Index(fields=["state", "due_at"])]
+        indexes = [models.Index(fields=["state", "due_at"]), models.Index(fields=["same_as", "-id"])]
+
+    def __str__(self) -> str:
+        return f"event {self.event_id} to {self.channel}: {self.state}"
 
 
 class OutboxCursor(models.Model):
-    """How far a consumer (alert routing) has read the journal."""
+    """How far a consumer (alert routing) has read each stream of the journal.
 
-    name = models.CharField(max_length=40, primary_key=True)
-    event_id = models.BigIntegerField(default=0)
+    Numbers within a stream follow the order of commits and have no gaps; row ids do not: a
+    reader that remembers the last id would miss a row that was committed after a later one.
+    """
+
+    name = models.CharField(max_length=40)
+    stream = models.CharField(max_length=80, blank=True)  # empty: the row that a reader locks
+    seq = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "stream"], name="outbox_cursor_once")]
 
 
 class JobRun(models.Model):

@@ -74,6 +74,8 @@ class RiskVerdict(models.Model):
     with the same rule, price and size, is not stored again within a minute: `repeats` counts it.
     """
 
+    Decision = Decision
+
     client_key = models.UUIDField(unique=True)
     account_id = models.BigIntegerField()
     environment = models.CharField(max_length=8)
@@ -108,19 +110,6 @@ class RiskVerdict(models.Model):
 
     def __str__(self) -> str:
         return f"{self.decision} {self.side} {self.asked_size} at {self.price}"
-
-
-class ManualRequest(models.Model):
-    """An Idempotency-Key a person sent with an order: the same key again gets the same verdict."""
-
-    user_id = models.BigIntegerField()
-    key = models.CharField(max_length=80)
-    fingerprint = models.CharField(max_length=64)  # of the order asked for; another one under the same key is refused
-    verdict = models.ForeignKey(RiskVerdict, on_delete=models.CASCADE, null=True)
-    at = models.DateTimeField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["user_id", "key"], name="manual_request_once")]
 
 
 class Halt(models.Model):

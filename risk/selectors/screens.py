@@ -38,8 +38,11 @@ def verdict_rows(
     since: datetime | None = None,
     origin: tuple[str, int] | None = None,
     outcome_ids: Iterable[int] | None = None,
+    decision_id: int | None = None,
 ) -> QuerySet[RiskVerdict]:
     rows = RiskVerdict.objects.filter(account_id=account_id)
+    if decision_id is not None:
+        rows = rows.filter(decision_id=decision_id)
     if decision:
         rows = rows.filter(decision=decision)
     if rule:

@@ -1,0 +1,22 @@
+"""Scheduled work of the alerts app."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from alerts.services import dispatch, jobs, routing
+
+
+@shared_task(expires=5, acks_late=True)
+def deliver_alerts() -> None:
+    """Turn new journal rows into deliveries and send what is due. Runs every 5 s; two at once share the work."""
+    now = timezone.now()
+    routing.deliveries_create(now=now)
+    dispatch.deliveries_send(now=now)
+
+
+@shared_task(acks_late=True)
+def prune_jobs() -> None:
+    """Delete job claims older than two days. Runs daily."""
+    jobs.job_prune(now=timezone.now())
