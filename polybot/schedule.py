@@ -57,6 +57,8 @@ JOBS: tuple[Job, ...] = (
         help="writes the worker's sign of life"),
     Job(name="queue trading alive", task="polybot.tasks.heartbeat_trading", every_s=10, queue="trading",
         help="writes the trader's sign of life"),
+    Job(name="desk health", task="polybot.tasks.check_health", every_s=10,
+        help="halts trading while the disk is nearly full, and reports processes that ended"),
     Job(name="stale orders", task="orders.tasks.expire_stale", every_s=30, queue="trading",
         help="cancels resting orders older than their time to live"),
     Job(name="markets, what changed", task="markets.tasks.sync_markets_incremental", every_s=60,
@@ -67,6 +69,10 @@ JOBS: tuple[Job, ...] = (
         help="stores one equity row per account"),
     Job(name="markets, everything", task="markets.tasks.sync_markets_full", every_s=900,
         help="reads the whole catalogue and marks what is gone"),
+    Job(name="universes", task="strategies.tasks.resolve_universes", every_s=60,
+        help="looks again which markets every active strategy watches"),
+    _daily("old job claims", "alerts.tasks.prune_jobs", "03:00",
+           "deletes claims that no late message can repeat any more"),
 )  # fmt: skip
 
 

@@ -1,10 +1,12 @@
-"""Signs of life of the two queues: they prove that a message sent by beat is read by a worker."""
+"""The desk about itself: signs of life of both queues, room on the disk, children that ended."""
 
 from __future__ import annotations
 
 from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
 
-from polybot import alive
+from polybot import alive, health
 
 
 @shared_task(expires=9, acks_late=True)
@@ -17,3 +19,10 @@ def heartbeat_default() -> None:
 def heartbeat_trading() -> None:
     """Say that the queue `trading` is read. Every 10 s."""
     alive.queue_is_alive("trading", process="trader")
+
+
+@shared_task(expires=9, acks_late=True)
+def check_health() -> None:
+    """Look at the disk, and write down which processes ended. Every 10 s."""
+    health.disk_watch(settings.POLYBOT_DATA, now=timezone.now())
+    health.exits_record(settings.POLYBOT_DATA)

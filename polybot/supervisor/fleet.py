@@ -20,12 +20,21 @@ LOOK_EVERY_S = 0.05  # while waiting for something to become ready
 
 
 class Fleet:
-    """The children of one supervisor. `changed` is called whenever a child started or ended."""
+    """The children of one supervisor. `changed` is called whenever a child started or ended, `ended` (with
+    the name and how) when one ended that should not have."""
 
-    def __init__(self, *, output: Output, folder: Path, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        *,
+        output: Output,
+        folder: Path,
+        changed: Callable[[], None] = lambda: None,
+        ended: Callable[[str, str], None] = lambda name, how: None,
+    ) -> None:
         self.children: dict[str, Child] = {}
         self.stop_asked = 0
         self.changed = changed
+        self.ended = ended
         self._output = output
         self._folder = folder
         self._selector = selectors.DefaultSelector()
@@ -147,6 +156,7 @@ class Fleet:
         if child.plan.restarts and not self._stopping:
             pause = child.schedule_restart(now)
             self._output.say(f"{child.name} ended ({_words(child.last_exit)}); starting again in {pause:.2g} s")
+            self.ended(child.name, _words(child.last_exit))
         elif child.last_exit and not self._stopping:
             self._output.say(f"{child.name} ended ({_words(child.last_exit)})")
         self.changed()

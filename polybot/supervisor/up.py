@@ -56,7 +56,7 @@ class Desk:
         self.project = project
         self.inherited = inherited
         self.output = Output(options.data / "logs")
-        self.fleet = Fleet(output=self.output, folder=project, changed=self.write_desk_file)
+        self.fleet = Fleet(output=self.output, folder=project, changed=self.write_desk_file, ended=self.note_exit)
         self.environment: dict[str, str] = {}
         self.began = time.monotonic()
         self.started_at = time.time()
@@ -64,6 +64,7 @@ class Desk:
         self.warnings: list[str] = []
         self.hosts: dict[str, str] = {}
         self.ready = False
+        self.last_words = ""  # of the preparation
         self.new_password: str | None = None
         self.stores: list[stores.Store] = []
         self.store_words: dict[str, deque[str]] = {}  # the last lines of each private store
@@ -173,7 +174,8 @@ class Desk:
         if self.fleet.stop_asked:
             return
         if "migrated" not in self.steps:
-            raise StartError(f"the database could not be prepared: see {self.options.data / 'logs' / 'prepare.log'}")
+            log = self.options.data / "logs" / "prepare.log"
+            raise StartError(f"the database could not be prepared: {self.last_words or 'it said nothing'} (see {log})")
         for child_plan in plan.application_plans(self.options, project=self.project):
             self.fleet.start(child_plan, self.environment)
         web = self.fleet.children["web"]
@@ -189,6 +191,7 @@ class Desk:
 
     def _prepare_line(self, line: str, password: str) -> bool:
         if not line.startswith("@"):
+            self.last_words = line.strip() or self.last_words
             return False
         word, _, rest = line[1:].partition(" ")
         if word == "admin-created":
@@ -253,6 +256,12 @@ class Desk:
 
         with contextlib.suppress(OSError, ValueError):
             status.figures_refresh(self.options.data, self.environment, timeout_s=1.0)
+
+    def note_exit(self, name: str, how: str) -> None:
+        """Leave word for the worker, which writes it into the journal."""
+        line = json.dumps({"at": time.time(), "name": name, "how": how})
+        with contextlib.suppress(OSError), (self.options.data / "exits.jsonl").open("a") as out:
+            out.write(line + "\n")
 
     def write_desk_file(self) -> None:
         """Tell other commands where this desk is: addresses, processes, whether it is ready."""
