@@ -17,6 +17,10 @@ from markets.venues.simulated.taker import Take
 
 
 class MarketEngine(Protocol):
+    def ready(self, outcome: int) -> bool:
+        """Whether orders can be taken: a recording has no book before its first snapshot."""
+        ...
+
     def plan(self, outcome: int, side: Side, limit: int, *, size: int | None, cash: int | None) -> list[Match]:
         """Return how an order would match now; changes nothing."""
         ...
@@ -35,6 +39,9 @@ class LiveEngine:
 
     def __init__(self) -> None:
         self.book = MatchingBook()
+
+    def ready(self, outcome: int) -> bool:
+        return True
 
     def plan(self, outcome: int, side: Side, limit: int, *, size: int | None, cash: int | None) -> list[Match]:
         return self.book.plan(outcome=outcome, side=side, limit=limit, size=size, cash=cash)
@@ -61,9 +68,12 @@ class RecordedEngine:
         self._house = house
         self._new_id = new_id
 
+    def ready(self, outcome: int) -> bool:
+        return self.papers[outcome].known
+
     def plan(self, outcome: int, side: Side, limit: int, *, size: int | None, cash: int | None) -> list[Match]:
         paper = self.papers[outcome]
-        if paper.is_crossed() or not paper.known:
+        if paper.is_crossed():
             return []
         opposite = paper.displayed(side.opposite)
         takes = opposite.plan(size, limit) if size is not None else opposite.plan_cash(cash or 0, limit)

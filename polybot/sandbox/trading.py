@@ -52,6 +52,8 @@ class Trading:
         terms = admit(order, market, now_ms=core.now)
         outcome = market.index_of(order.token_id)
         engine = core.engines[market.condition_id]
+        if not engine.ready(outcome):
+            raise Refusal(400, refusals.NOT_READY)
         size = terms.size if terms.cash is None else None
         matches = engine.plan(outcome, order.side, terms.limit, size=size, cash=terms.cash)
         record = self._record(order, market, outcome, terms)
