@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils import timezone
 
 from strategies.domain.base import WakeKind
@@ -38,8 +39,12 @@ def resolve_universes() -> None:
 def waker_start(sender: Any = None, **_: Any) -> None:
     """Wake strategies on change in the worker that serves the trading queue."""
     queues = getattr(getattr(getattr(sender, "app", None), "amqp", None), "queues", None)
-    if queues is not None and QUEUE in (queues.consume_from or {}):
-        WAKER.start()
+    if queues is None or QUEUE not in (queues.consume_from or {}):
+        return
+    # Its few threads live as long as the process and tick every second: a new database
+    # session for each task would cost more than five hundred ticks.
+    connections.settings[DEFAULT_DB_ALIAS] |= {"CONN_MAX_AGE": 300, "CONN_HEALTH_CHECKS": True}
+    WAKER.start()
 
 
 @worker_shutting_down.connect

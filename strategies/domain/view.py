@@ -12,7 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from markets.domain.instruments import MarketFacts
+from markets.domain.instruments import MarketFacts, Side
 from orders.domain.intents import OpenOrder
 from strategies.domain.parameters import Parameters
 
@@ -50,6 +50,7 @@ class MarketView:
     trades: Mapping[int, tuple[TradePrint, ...]] = field(default_factory=_nothing)
     signals: Mapping[str, Any] = field(default_factory=_nothing)  # external facts by name
     positions: Mapping[int, Position] = field(default_factory=_nothing)  # the account's, by outcome id
+    own: Mapping[int, int] = field(default_factory=_nothing)  # shares this strategy bought and has not sold
     open_orders: tuple[OpenOrder, ...] = ()  # this strategy's own
     params: Parameters
     state: Mapping[str, Any] = field(default_factory=_nothing)
@@ -63,24 +64,23 @@ class MarketView:
         return None
 
     def held(self, outcome_id: int) -> int:
-        """Return the shares held, whatever they are promised to."""
+        """Return the strategy's own shares, as far as the account still has them."""
         position = self.positions.get(outcome_id)
-        return 0 if position is None else int(position.size)
+        return 0 if position is None else max(0, min(self.own.get(outcome_id, 0), int(position.size)))
 
     def sellable(self, outcome_id: int) -> int:
-        """Return the shares that may be offered: settled ones, our own open sells counted as free again.
+        """Return the own shares that may be offered: settled ones, promised to no order of somebody else.
 
-        A decision names all orders that should rest, so what its own orders hold
-        back today is available to it.
+        A decision names all orders that should rest, so what the strategy's own open sells
+        hold back today is available to it.
         """
         position = self.positions.get(outcome_id)
         if position is None:
             return 0
-        own = sum(
-            int(order.remaining) for order in self.open_orders if order.outcome_id == outcome_id and _sells(order)
+        mine = sum(
+            int(order.remaining)
+            for order in self.open_orders
+            if order.outcome_id == outcome_id and order.side is Side.SELL
         )
-        return max(0, min(int(position.confirmed), int(position.size)) - max(0, int(position.reserved) - own))
-
-
-def _sells(order: OpenOrder) -> bool:
-    return order.side == "sell"
+        others = max(0, int(position.reserved) - mine)
+        return max(0, min(self.held(outcome_id), int(position.confirmed) - others))

@@ -4,8 +4,8 @@ The z-score is the distance of YES's mid from the window's mean in standard devi
 below: buy YES. Far above: buy NO, because there is no short sale. Prices and sizes are
 millionths, z-scores too (2,000,000 is two deviations).
 
-State, per market id: `held` (own shares by outcome, from own fills), `entered_ms`,
-`rest_until_ms` (cooldown after an exit), `asked_ms` (last intent, so that one is out at a time).
+State, per market id: `asked_ms` (the last intent, so that one is out at a time), `entered_ms` and
+`exited_ms` (the last own buy and sell).
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from strategies.domain.view import MarketView, Needs
 
 _Answer = tuple[OrderIntent | None, Mapping[str, Any]]  # at most one intent, and what to remember
 _LOT = 10_000  # sizes are whole hundredths of a share
-_SETTLING_MS = 60_000  # so long after a fill its shares may be missing from what is held
 _URGENCIES = {"medium": "rest at the limit, may take", "high": "take what is there up to the limit"}
 
 
@@ -197,22 +196,12 @@ class MeanReversion(Base):
         return Decision(intents=tuple(intents), trace=tuple(trace), state=state)
 
     def on_fill(self, state: State, fill: OwnFill) -> State:
-        """Count own shares by outcome; remember when a position began and when it ended."""
-        key = next((k for k, memory in state.items() if str(fill.outcome_id) in memory.get("outcomes", ())), None)
+        """Remember when a market was last entered and left: for holding time, cooldown and the next intent."""
+        key = next((k for k, memory in state.items() if fill.outcome_id in memory.get("outcomes", ())), None)
         if key is None:
-            return state  # not an order of this strategy's current memory: nothing to count it against
-        memory = dict(state[key])
-        held = dict(memory.get("held", {}))
-        was = int(held.get(str(fill.outcome_id), 0))
-        now_held = was + fill.size if fill.side is Side.BUY else max(0, was - fill.size)
-        held[str(fill.outcome_id)] = now_held
-        memory["held"] = {outcome: size for outcome, size in held.items() if size}
-        at_ms = int(fill.at.timestamp() * 1000)
-        if was == 0 and now_held:
-            memory["entered_ms"] = at_ms
-        if was and not now_held:
-            memory["exited_ms"] = at_ms
-        return {**state, key: memory}
+            return state  # a market that was forgotten at its resolution
+        what = "entered_ms" if fill.side is Side.BUY else "exited_ms"
+        return {**state, key: {**state[key], what: int(fill.at.timestamp() * 1000)}}
 
     def on_resolved(self, state: State, resolved: Resolved) -> State:
         return {key: memory for key, memory in state.items() if key != str(resolved.market_id)}
@@ -264,17 +253,13 @@ class _Market:
         last = max(int(self.memory.get("entered_ms", 0)), int(self.memory.get("exited_ms", 0)))
         return last >= int(self.memory.get("asked_ms", 0))
 
-    def _held(self) -> tuple[int, int] | None:
-        """Return (outcome, shares that may be sold) of the own position; None without one."""
-        for outcome, size in self.memory.get("held", {}).items():
-            return int(outcome), min(int(size), self.view.sellable(int(outcome)))
-        return None
-
-    def _age_ms(self) -> int:
-        return self.view.now_ms - int(self.memory.get("entered_ms", 0))
+    def _held(self) -> int | None:
+        """Return the outcome that is held; None without a position."""
+        return next((o.outcome_id for o in self.facts.outcomes if self.view.held(o.outcome_id) >= _LOT), None)
 
     def _overdue(self) -> bool:
-        return self._age_ms() >= self.params.maximum_holding_s * 1000
+        age_ms = self.view.now_ms - int(self.memory.get("entered_ms", 0))
+        return age_ms >= self.params.maximum_holding_s * 1000
 
     def _slippage(self, price: int) -> int:
         return price * self.params.slippage_bps // 10_000
@@ -324,29 +309,25 @@ class _Market:
             reason=f"entry at z {_z(z)}",
         )
 
-    def _holding(self, held: tuple[int, int], found: Score | None) -> _Answer:
+    def _holding(self, held: int, found: Score | None) -> _Answer:
         """Stay, or leave: at the exit, at the stop, or when the time is over."""
         if self._overdue():
             return self._exit(held, "holding time over")
         if found is None:
             return self._stop("too_quiet", 0, self.params.exact.deviation, "price")
         # Distance of the held outcome above its mean: NO is the mirror image of YES.
-        z = found.z if held[0] == self.facts.outcomes[0].outcome_id else -found.z
+        z = found.z if held == self.facts.outcomes[0].outcome_id else -found.z
         if z >= -self.params.exact.exit:
             return self._exit(held, f"back at z {_z(z)}")
         if z <= -self.params.exact.stop:
             return self._exit(held, f"stop at z {_z(z)}", urgent=True)
-        return self._stop("waiting_for_exit", z, -self.params.exact.exit, "z", outcome_id=held[0])
+        return self._stop("waiting_for_exit", z, -self.params.exact.exit, "z", outcome_id=held)
 
-    def _exit(self, held: tuple[int, int], why: str, *, urgent: bool = False) -> _Answer:
-        outcome_id, size = held
-        size = size // _LOT * _LOT
+    def _exit(self, outcome_id: int, why: str, *, urgent: bool = False) -> _Answer:
+        size = self.view.sellable(outcome_id) // _LOT * _LOT
         book = self.view.books.get(outcome_id)
         if size <= 0:
-            self._stop("nothing_sellable", 0, _LOT, "shares", outcome_id=outcome_id)
-            gone = self.view.held(outcome_id) == 0 and self._age_ms() > _SETTLING_MS
-            # Somebody else sold what was held (a person, another strategy): there is nothing left to leave.
-            return None, {k: v for k, v in self.memory.items() if k != "held"} if gone else self.memory
+            return self._stop("nothing_sellable", 0, _LOT, "shares", outcome_id=outcome_id)
         if book is None or book.best_bid is None:
             return self._stop("no_bid", outcome_id=outcome_id)
         limit = max(round_up_to_tick(book.best_bid - self._slippage(book.best_bid), self.facts.tick), self.facts.tick)
@@ -368,7 +349,7 @@ class _Market:
             fair_value=None if fair is None else Price(fair),
             reason=f"mean reversion: {reason}",
         )
-        outcomes = [str(outcome.outcome_id) for outcome in self.facts.outcomes]
+        outcomes = [outcome.outcome_id for outcome in self.facts.outcomes]
         return intent, {**self.memory, "asked_ms": self.view.now_ms, "outcomes": outcomes}
 
     def _stop(

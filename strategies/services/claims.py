@@ -18,16 +18,24 @@ WAKER = 0x70620002  # "this process wakes strategies"
 @contextmanager
 def claimed(strategy_ids: Iterable[int]) -> Iterator[list[int]]:
     """Yield those of `strategy_ids` that nobody else ticks now, and hold them until the block ends."""
+    wanted = sorted(set(strategy_ids))
     with connection.cursor() as cursor:
+        # Asked for the exceptions only: hundreds of rows that say "yes" would cost more than the ticks.
         cursor.execute(
-            "SELECT id FROM unnest(%s::int[]) AS id WHERE pg_try_advisory_lock(%s, id)",
-            [sorted(set(strategy_ids)), TICK],
+            "SELECT array_agg(id) FILTER (WHERE NOT pg_try_advisory_lock(%s, id)) FROM unnest(%s::int[]) AS id",
+            [TICK, array(wanted)],
         )
-        mine = [row[0] for row in cursor.fetchall()]
+        busy = set(cursor.fetchone()[0] or ())
+    mine = [strategy_id for strategy_id in wanted if strategy_id not in busy] if busy else wanted
     try:
         yield mine
     finally:
         _release(TICK, mine)
+
+
+def array(ids: Iterable[int]) -> str:
+    """Return ids as PostgreSQL writes an array: one text is far cheaper to send than hundreds of parameters."""
+    return "{" + ",".join(map(str, ids)) + "}"
 
 
 def leader_claim() -> bool:
@@ -57,6 +65,6 @@ def _release(kind: int, ids: list[int]) -> None:
         return
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s, id) FROM unnest(%s::int[]) AS id", [kind, ids])
+            cursor.execute("SELECT count(pg_advisory_unlock(%s, id)) FROM unnest(%s::int[]) AS id", [kind, array(ids)])
     except DatabaseError:
         connection.close()  # a broken session has lost its locks already; a usable one must not keep them

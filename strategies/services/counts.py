@@ -8,16 +8,30 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import connection, transaction
+
+from strategies.domain.trace import TraceEntry
 
 FLUSH_AFTER_S = 10.0
 
 
 Words = str | Callable[[], str]  # the second kind is only made into words when it is written
+
+
+class Ticked(NamedTuple):
+    """One evaluation: of whom, what came of it, and the trace that says what stopped it."""
+
+    strategy_id: int
+    run_id: int
+    outcome: Words
+    trace: Sequence[TraceEntry]
+    unchanged: bool = False
+    failed: bool = False
 
 
 @dataclass(slots=True)
@@ -44,30 +58,23 @@ class TickCounts:
         self._flush_after_s = flush_after_s
         self.total = 0  # ticks of this process since it started
 
-    def tick_add(
-        self,
-        *,
-        strategy_id: int,
-        run_id: int,
-        now: datetime,
-        outcome: Words,
-        gates: Iterable[tuple[str, int]],
-        unchanged: bool = False,
-        failed: bool = False,
-    ) -> None:
+    def ticks_add(self, ticks: Iterable[Ticked], *, now: datetime) -> None:
+        """Count evaluations that were made at `now`."""
         hour = now.replace(minute=0, second=0, microsecond=0)
         with self._lock:
-            self.total += 1
-            run = self._pending.runs.get(run_id)
-            if run is None:
-                run = self._pending.runs[run_id] = _Run()
-            run.ticks += 1
-            run.unchanged += unchanged
-            run.errors += failed
-            self._pending.ticked[strategy_id] = (now, outcome)
-            counted = self._pending.gates
-            for gate, number in gates:
-                counted[strategy_id, hour, gate] += number
+            runs, ticked, gates = self._pending.runs, self._pending.ticked, self._pending.gates
+            for one in ticks:
+                self.total += 1
+                run = runs.get(one.run_id)
+                if run is None:
+                    run = runs[one.run_id] = _Run()
+                run.ticks += 1
+                run.unchanged += one.unchanged
+                run.errors += one.failed
+                ticked[one.strategy_id] = (now, one.outcome)
+                for entry in one.trace:
+                    if not entry.passed:
+                        gates[one.strategy_id, hour, entry.gate] += 1
 
     def flush_if_due(self, now: datetime) -> bool:
         with self._lock:

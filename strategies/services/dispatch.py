@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 IDLE_MODES = frozenset({"scrape", "backtest", "server"})  # no strategy is evaluated in these
 LONGEST_GAP_S = 86_400
-SMALLEST_CHUNK, CHUNKS = 100, 2
+CHUNK = 500  # strategies that share one task, one look at the market and one set of queries
 
 # Every key that strategies keep in Redis (database 3), in one table.
 DISPATCHED = "dispatch:second"  # the last second that was looked at; lost: one second is looked at again
@@ -60,9 +60,8 @@ def is_due(strategy_id: int, interval_s: int, *, last: int, second: int) -> bool
 
 
 def chunks(ids: Sequence[int]) -> list[list[int]]:
-    """Split ids into few shared tasks: enough for several threads, so few that messages cost less than ticks."""
-    size = max(SMALLEST_CHUNK, -(-len(ids) // CHUNKS))
-    return [list(ids[start : start + size]) for start in range(0, len(ids), size)]
+    """Split ids into shared tasks."""
+    return [list(ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK)]
 
 
 def _last_second(second: int) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from markets.selectors.catalogue import resolved_since
+from orders.selectors.origins import origin_trades
 from orders.selectors.since import fills_mark, fills_since
 from strategies.domain.base import OwnFill, Resolved
 from strategies.services.prepared import Prepared
@@ -18,19 +19,20 @@ RESOLUTIONS_EVERY_S = 10.0
 
 
 def hooks_run(items: Sequence[Prepared], *, now: datetime) -> dict[int, Exception]:
-    """Bring every item's memory up to date; return the strategies whose hook raised."""
+    """Bring every item's own shares and memory up to date; return the strategies whose hook raised."""
     failed: dict[int, Exception] = {}
-    _fills(items, failed)
+    _fills(items, failed, now=now)
     _resolutions(items, failed, now=now)
     return failed
 
 
-def _fills(items: Sequence[Prepared], failed: dict[int, Exception]) -> None:
+def _fills(items: Sequence[Prepared], failed: dict[int, Exception], *, now: datetime) -> None:
     mark = fills_mark()
     behind = [item for item in items if item.fills_mark != mark]
     if not behind:
         return
     found = fills_since([(item.id, item.fill_cursor) for item in behind])
+    _own_shares([item for item in behind if item.fills_mark is None or item.id in found], now=now)
     for item in behind:
         try:
             for fill in found.get(item.id, ()):
@@ -51,6 +53,18 @@ def _fills(items: Sequence[Prepared], failed: dict[int, Exception]) -> None:
             failed[item.id] = error
             continue
         item.fills_mark = mark
+
+
+def _own_shares(items: Sequence[Prepared], *, now: datetime) -> None:
+    """Sum up what each item bought and has not sold: one query per account."""
+    by_account: dict[int, list[Prepared]] = {}
+    for item in items:
+        by_account.setdefault(item.account_id, []).append(item)
+    for account_id, members in by_account.items():
+        sums = origin_trades(account_id, [(item.origin.kind.value, item.id) for item in members], since=now)
+        for item in members:
+            trades = sums[item.origin.kind.value, item.id]
+            item.own = {t.outcome_id: t.bought - t.sold for t in trades if t.bought > t.sold}
 
 
 def _resolutions(items: Sequence[Prepared], failed: dict[int, Exception], *, now: datetime) -> None:

@@ -93,6 +93,7 @@ def view_build(item: Prepared, picture: Picture) -> MarketView:
         if needs.trades
         else NOTHING,
         positions={i: positions[i] for i in item.outcome_ids if i in positions} if positions else NOTHING,
+        own=item.own,
         open_orders=tuple(o for o in orders if o.origin.id == item.id and o.origin.kind is item.origin.kind)
         if orders
         else (),

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection
+
 from markets.domain.instruments import MarketFacts
 from markets.selectors.catalogue import market_facts
 from orders.domain.intents import Origin, OriginKind, Quote
@@ -20,10 +22,12 @@ from strategies.domain.parameters import ParameterError, parameters_load
 from strategies.domain.view import Needs
 from strategies.library.registry import UnknownStrategy, strategy_get
 from strategies.models import Decision, StrategyConfig, StrategyRun, StrategyState, UniverseMember
+from strategies.services.claims import array
 
 FACTS_AGE_S = 10.0
 ACTIVE = (StrategyConfig.State.RUNNING, StrategyConfig.State.OBSERVE)
 
+UNREAD = -2
 Signature = frozenset[tuple[int, str, int, int, int]]  # of placements: outcome, side, level, price, size
 
 
@@ -50,10 +54,11 @@ class Prepared:
     market_of: Mapping[int, int] = field(default_factory=dict)
     # What it remembers, and how far it has been told.
     memory: Mapping[str, Any] = field(default_factory=dict)
-    memory_version: int = -1
+    memory_version: int = UNREAD  # -1: nothing was saved yet
     fill_cursor: int = 0
     resolved_cursor: datetime | None = None
-    fills_mark: tuple[int, int] | None = None
+    fills_mark: tuple[int, int] | None = None  # None: `own` is not known yet
+    own: Mapping[int, int] = field(default_factory=dict)  # shares bought and not sold, by outcome
     resolutions_at: datetime | None = None  # when resolutions were last looked for
     dirty: bool = False  # `memory` moved since it was saved
     # What its last decision was.
@@ -62,7 +67,6 @@ class Prepared:
     decision_id: int = 0
     # What the gate said, so that the same refusal is not asked for every second.
     refused: Signature = frozenset()
-    refused_because: str = ""
     refusals: int = 0
     retry_at: datetime | None = None
     asked_sizes: dict[int, int] = field(default_factory=dict)  # order id -> size asked for, where the gate shrank it
@@ -85,26 +89,45 @@ class Shelf:
 
     def load(self, strategy_ids: Sequence[int], *, now: datetime) -> list[Prepared]:
         """Return the active ones of `strategy_ids`, reloaded where a row moved."""
-        rows = StrategyConfig.objects.filter(pk__in=strategy_ids, state__in=ACTIVE).values_list(
-            "pk", "revision", "memory__version"
-        )
-        current = {pk: (revision, -1 if version is None else version) for pk, revision, version in rows}
-        moved = [pk for pk, (revision, _) in current.items() if not self._is_current(pk, revision)]
-        if moved:
-            self._prepare(moved)
-        ready = [self._by_id[pk] for pk in current if pk in self._by_id]
-        stale = [item for item in ready if item.memory_version != current[item.id][1]]
+        for pk, revision, version in self._moved(strategy_ids):
+            known = self._by_id.get(pk)
+            if known is None or known.revision != revision:
+                self.forget(pk)
+            elif known.memory_version != version:
+                known.memory_version = UNREAD
+        unknown = [pk for pk in strategy_ids if pk not in self._by_id]
+        if unknown:
+            self._prepare(unknown)
+        ready = [self._by_id[pk] for pk in strategy_ids if pk in self._by_id]
+        stale = [item for item in ready if item.memory_version == UNREAD]
         if stale:
             self._remember(stale)
         self._give_facts(ready, now)
         return ready
 
+    def _moved(self, strategy_ids: Sequence[int]) -> list[tuple[int, int, int]]:
+        """Return (id, revision, memory version) of the known ones that somebody changed; none, as a rule."""
+        known = [self._by_id[pk] for pk in strategy_ids if pk in self._by_id]
+        if not known:
+            return []
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT known.id, COALESCE(config.revision, -1), COALESCE(memory.version, -1)"
+                " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS known(id, revision, version)"
+                " LEFT JOIN strategies_strategyconfig AS config ON config.id = known.id"
+                " LEFT JOIN strategies_strategystate AS memory ON memory.strategy_id = known.id"
+                " WHERE config.revision IS DISTINCT FROM known.revision"
+                " OR COALESCE(memory.version, -1) <> known.version",
+                [
+                    array(item.id for item in known),
+                    array(item.revision for item in known),
+                    array(item.memory_version for item in known),
+                ],
+            )
+            return list(cursor.fetchall())
+
     def forget(self, strategy_id: int) -> None:
         self._by_id.pop(strategy_id, None)
-
-    def _is_current(self, pk: int, revision: int) -> bool:
-        known = self._by_id.get(pk)
-        return known is not None and known.revision == revision
 
     def _prepare(self, ids: Sequence[int]) -> None:
         """Load rows, open runs, universes and the last decision of `ids`: four queries."""
@@ -120,7 +143,7 @@ class Shelf:
             universes[strategy_id].append(market_id)
         last = Decision.objects.filter(run_id__in=runs.values()).order_by("strategy_id", "-pk").distinct("strategy_id")
         decisions = {row.strategy_id: row for row in last.only("pk", "strategy_id", "run_id", "wanted_hash")}
-        for row in StrategyConfig.objects.filter(pk__in=ids):
+        for row in StrategyConfig.objects.filter(pk__in=ids, state__in=ACTIVE):
             run_id = runs.get(row.pk)
             if run_id is None:
                 self._refuse(row.pk, "it has no open run: stop it and start it again")
@@ -173,10 +196,13 @@ class Shelf:
         rows = {row.strategy_id: row for row in StrategyState.objects.filter(strategy_id__in=[i.id for i in items])}
         for item in items:
             row = rows.get(item.id)
-            if row is not None:
+            item.dirty = False
+            if row is None:
+                item.memory, item.memory_version = {}, -1
+            else:
                 item.memory, item.memory_version = row.state, row.version
                 item.fill_cursor, item.resolved_cursor = row.fill_cursor, row.resolved_cursor
-                item.fills_mark = None
+            item.fills_mark = None
 
     def facts_get(self, market_ids: Iterable[int], *, now: datetime) -> dict[int, MarketFacts]:
         """Return the facts of the markets, at most `facts_age_s` old."""

@@ -29,16 +29,16 @@ from risk.domain.verdicts import Decision as Ruling
 from risk.services.gate import OBSERVE, RUNNING, GateDesk
 from strategies.domain.base import Decision, WakeKind
 from strategies.domain.cycle import CycleResult, Plan, decision_apply, decision_plan
-from strategies.domain.trace import blocked_by
+from strategies.domain.trace import TraceEntry
 from strategies.domain.view import MarketView
 from strategies.models import Decision as DecisionRow
 from strategies.models import StrategyConfig
 from strategies.services.claims import claimed
 from strategies.services.configs import config_event
-from strategies.services.counts import COUNTS, Words
+from strategies.services.counts import COUNTS, Ticked
 from strategies.services.hooks import hooks_run
 from strategies.services.pictures import Picture, picture_take, view_build
-from strategies.services.prepared import ACTIVE, SHELF, Prepared, Signature
+from strategies.services.prepared import ACTIVE, SHELF, UNREAD, Prepared, Signature
 from strategies.services.recording import (
     decision_store,
     memory_save,
@@ -69,6 +69,7 @@ class TickReport:
     busy: set[int] = field(default_factory=set)  # claimed by another tick
     order_ids: list[int] = field(default_factory=list)
     problem: str = ""
+    counted: list[Ticked] = field(default_factory=list)
 
 
 def tick(
@@ -81,6 +82,9 @@ def tick(
 ) -> TickReport:
     """Evaluate the active ones of `strategy_ids` once. Safe to repeat and to run in several processes at a time."""
     report = TickReport()
+    if not strategy_ids:
+        COUNTS.flush_if_due(now)
+        return report
     with claimed(strategy_ids) as mine:
         report.busy = set(strategy_ids).difference(mine)
         items = SHELF.load(mine, now=now)
@@ -95,11 +99,14 @@ def tick(
             report.problem = str(error)
             return report
         broken = hooks_run(items, now=now)
-        for item in items:
-            if item.id in broken:
-                _failed(item, broken[item.id], report, now=now)
-            else:
-                _tick_one(item, picture, trigger, report, desk_for or gate_desk)
+        try:
+            for item in items:
+                if item.id in broken:
+                    _failed(item, broken[item.id], report, now=now)
+                else:
+                    _tick_one(item, picture, trigger, report, desk_for or gate_desk)
+        finally:
+            COUNTS.ticks_add(report.counted, now=now)
     COUNTS.flush_if_due(now)
     return report
 
@@ -148,7 +155,8 @@ def _tick_one(item: Prepared, picture: Picture, trigger: WakeKind, report: TickR
             if item.dirty:
                 memory_save(item, now=picture.now)
             report.unchanged += 1
-            _count(item, picture.now, decision, partial(words_of_decision, decision, plan), unchanged=True)
+            words = partial(words_of_decision, decision, plan)
+            report.counted.append(Ticked(item.id, item.run_id, words, decision.trace, unchanged=True))
     except DatabaseError:
         # Not the strategy's fault, and nothing was committed: reload everything and let the task show it.
         SHELF.forget(item.id)
@@ -239,7 +247,7 @@ def _carry_out(
         report.decided += 1
     _remember_answers(item, result, view.now)
     report.order_ids += result.order_ids
-    _count(item, view.now, decision, words, unchanged=new is None)
+    report.counted.append(Ticked(item.id, item.run_id, words, decision.trace, unchanged=new is None))
     for order_id in result.order_ids:
         _submit(order_id, view.now)
 
@@ -267,17 +275,6 @@ def _submit(order_id: int, now: datetime) -> None:
         log.exception("submit left to the sweep", extra={"order": order_id})
 
 
-def _count(item: Prepared, now: datetime, decision: Decision, words: Words, *, unchanged: bool) -> None:
-    COUNTS.tick_add(
-        strategy_id=item.id,
-        run_id=item.run_id,
-        now=now,
-        outcome=words,
-        gates=blocked_by(decision.trace).items(),
-        unchanged=unchanged,
-    )
-
-
 def _failed(item: Prepared, error: Exception, report: TickReport, *, now: datetime) -> None:
     """Record the error; after too many in a row take the strategy out of service."""
     report.failed += 1
@@ -286,9 +283,8 @@ def _failed(item: Prepared, error: Exception, report: TickReport, *, now: dateti
     words = f"{type(error).__name__} in {where}: {error}"[:300]
     log.error("strategy raised", exc_info=error, extra={"strategy": item.id})
     item.errors += 1
-    item.dirty = False
-    item.memory_version = -2  # what it remembered may be half changed: read it again
-    COUNTS.tick_add(strategy_id=item.id, run_id=item.run_id, now=now, outcome=words, gates=[("error", 1)], failed=True)
+    item.memory_version = UNREAD  # what it remembered may be half changed: read it again
+    report.counted.append(Ticked(item.id, item.run_id, words, (TraceEntry("error", False),), failed=True))
     with transaction.atomic():
         row = StrategyConfig.objects.select_for_update(no_key=True).get(pk=item.id)
         StrategyConfig.objects.filter(pk=item.id).update(consecutive_errors=F("consecutive_errors") + 1)
