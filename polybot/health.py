@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from django.db import transaction
 
 from alerts.domain.events import Severity
+from alerts.selectors.health import heartbeat_list
 from alerts.services.journal import event_record
 from risk.selectors.halts import halt_rows
 from risk.services import halts
@@ -24,6 +26,9 @@ RESUME_ABOVE_MB = 400
 BY = "disk watch"
 CAUSE = "disk"
 EXITS_FILE = "exits.jsonl"
+SILENT_AFTER_S = 45.0
+
+log = logging.getLogger("polybot.health")
 
 
 def disk_watch(data: Path, *, now: datetime, free_mb: int | None = None) -> str:
@@ -56,6 +61,9 @@ def exits_record(data: Path) -> int:
     exits = [_parsed(line) for line in aside.read_text(errors="replace").splitlines()]
     with transaction.atomic():
         for at, name, how in filter(None, exits):
+            if name == "desk":
+                event_record("desk.stopped", "the desk was stopped", payload={"at": at.isoformat()}, actor="supervisor")
+                continue
             event_record(
                 "process.exit",
                 f"{name} ended unexpectedly ({how}) and was started again",
@@ -68,6 +76,33 @@ def exits_record(data: Path) -> int:
             )
     aside.unlink()
     return len(exits)
+
+
+def silent_parts(*, mode: str, now: datetime) -> list[str]:
+    """Return the queues and processes this mode needs that showed no life lately."""
+    needed = ["queue:default"]
+    if mode not in ("backtest", "server"):
+        needed.append("process:feed")
+    if mode in ("full", "trade", "arbitrage"):
+        needed += ["queue:trading", "process:fills"]
+    alive = {row.name for row in heartbeat_list() if row.age_s(now) < SILENT_AFTER_S}
+    return [name for name in needed if name not in alive]
+
+
+def heartbeat_ping(url: str, *, mode: str, now: datetime) -> bool:
+    """Tell somebody outside that the desk is well; whoever hears nothing for long enough raises the alarm."""
+    import httpx
+
+    if not url or (silent := silent_parts(mode=mode, now=now)):
+        if url:
+            log.warning("not healthy, no ping", extra={"silent": ",".join(silent)})
+        return False
+    try:
+        httpx.get(url, timeout=5.0, follow_redirects=False).raise_for_status()
+    except httpx.HTTPError as error:
+        log.warning("heartbeat not delivered", extra={"problem": type(error).__name__})
+        return False
+    return True
 
 
 def _parsed(line: str) -> tuple[datetime, str, str] | None:

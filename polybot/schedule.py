@@ -59,6 +59,8 @@ JOBS: tuple[Job, ...] = (
         help="writes the trader's sign of life"),
     Job(name="desk health", task="polybot.tasks.check_health", every_s=10,
         help="halts trading while the disk is nearly full, and reports processes that ended"),
+    Job(name="outward heartbeat", task="polybot.tasks.ping_heartbeat", every_s=60,
+        help="pings HEARTBEAT_URL, if set, while everything that should run does"),
     Job(name="stale orders", task="orders.tasks.expire_stale", every_s=30, queue="trading",
         help="cancels resting orders older than their time to live"),
     Job(name="markets, what changed", task="markets.tasks.sync_markets_incremental", every_s=60,

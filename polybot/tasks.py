@@ -26,3 +26,9 @@ def check_health() -> None:
     """Look at the disk, and write down which processes ended. Every 10 s."""
     health.disk_watch(settings.POLYBOT_DATA, now=timezone.now())
     health.exits_record(settings.POLYBOT_DATA)
+
+
+@shared_task(expires=50, acks_late=True)
+def ping_heartbeat() -> None:
+    """Ping HEARTBEAT_URL while everything that should run does. Every minute."""
+    health.heartbeat_ping(settings.HEARTBEAT_URL, mode=settings.POLYBOT_MODE, now=timezone.now())

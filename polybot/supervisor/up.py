@@ -83,6 +83,7 @@ class Desk:
             began = time.monotonic()
             self._remember_figures()
             self.fleet.stop(limit_s=STOP_LIMIT_S)
+            self.note_exit("desk", "stopped")
             runtime.desk_remove(self.options.data)
             self.output.say(f"stopped in {time.monotonic() - began:.1f} s")
             self.output.close()

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
 
 from alerts.selectors import screens
+from alerts.services.health import heartbeat_record
 from markets.domain.units import Usd
 from orders.selectors.portfolio import account_get
 from orders.services.accounts import account_open
@@ -54,3 +57,34 @@ def test_exits_become_journal_rows_once(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     (row,) = screens.event_rows(account_ids=None, kind="process.exit")[:10]
     assert row.message == "feed ended unexpectedly (by SIGKILL) and was started again"
+
+
+@pytest.mark.django_db
+def test_somebody_outside_is_told_only_while_everything_lives() -> None:
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/ping"
+        assert not health.heartbeat_ping(url, mode="full", now=NOW)
+        for name in ("queue:default", "queue:trading", "process:feed", "process:fills"):
+            heartbeat_record(name, now=NOW)
+        assert health.heartbeat_ping(url, mode="full", now=NOW)
+        assert not health.heartbeat_ping(url, mode="full", now=NOW + timedelta(seconds=60))
+        assert not health.heartbeat_ping("", mode="full", now=NOW)
+        server.shutdown()
+    assert asked == ["/ping"]
+
+
+@pytest.mark.django_db
+def test_only_what_a_mode_runs_is_missed() -> None:
+    assert health.silent_parts(mode="server", now=NOW) == ["queue:default"]
+    assert health.silent_parts(mode="monitor", now=NOW) == ["queue:default", "process:feed"]

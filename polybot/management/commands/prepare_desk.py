@@ -17,12 +17,14 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import transaction
 from django.utils import timezone
 
+from alerts.services.journal import event_record
 from markets.domain.instruments import Venue
 from markets.services import catalogue
 from markets.tickstore import get_tickstore
-from polybot import demo
+from polybot import __version__, demo, health
 from polybot.checks import refuse_bad_configuration
 
 log = logging.getLogger("polybot.prepare")
@@ -44,12 +46,20 @@ class Command(BaseCommand):
         call_command("setup_schedule", stdout=open(os.devnull, "w"))  # noqa: SIM115
         call_command("collectstatic", verbosity=0, interactive=False, skip_checks=True)
         self._tell("migrated", "database, schedule and static files are ready")
+        self._journal()
         if settings.POLYBOT_MODE in ("backtest", "server"):
             return
         if self._sync() and settings.POLYBOT_VENUE == "sandbox":
             self._seed()
         if not options["no_wait"]:
             self._wait_for_books()
+
+    def _journal(self) -> None:
+        """Write down the last stop, if it was one, and this start."""
+        health.exits_record(settings.POLYBOT_DATA)
+        words = f"the desk starts: {settings.POLYBOT_MODE} on {settings.POLYBOT_VENUE}, version {__version__}"
+        with transaction.atomic():
+            event_record("desk.started", words, actor="supervisor")
 
     def _first_login(self) -> None:
         """Create the administrator `admin` once; a person may change or remove it later."""
