@@ -12,7 +12,7 @@ def day_loss(portfolio: Portfolio) -> Usd:
 
 
 def drawdown_bps(portfolio: Portfolio) -> int:
-    """Return how far equity lies below its peak, in basis points of the peak, rounded up."""
+    """Return how far equity lies below its peak, in whole basis points of the peak."""
     if portfolio.peak_equity <= 0:
         return 0
-    return max(0, -(-(portfolio.peak_equity - portfolio.equity) * 10_000 // portfolio.peak_equity))
+    return max(0, (portfolio.peak_equity - portfolio.equity) * 10_000 // portfolio.peak_equity)

@@ -25,6 +25,7 @@ from orders.services.placement import ReservationError, order_create
 from risk.domain.context import GateContext
 from risk.domain.limits import Limits
 from risk.domain.verdicts import Decision, Verdict
+from risk.models import RiskVerdict
 from risk.rules.review import review
 from risk.selectors.limits import limits_get
 from risk.selectors.picture import context_get
@@ -146,3 +147,45 @@ def placements_review(desk: GateDesk, placements: Sequence[Placement], *, now: d
         for verdict in review(placements, account.context(placements)):
             account.record(verdict)
     return desk.verdicts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManualResult:
+    """The verdict as stored. `order_id` is to be submitted after the commit; None when it was refused."""
+
+    verdict: RiskVerdict
+    order_id: int | None
+
+    @property
+    def refused(self) -> bool:
+        return self.verdict.decision == Decision.REFUSED
+
+
+def review_manual(
+    account_id: int, placement: Placement, *, by: str, clock: Callable[[], datetime] = timezone.now
+) -> ManualResult:
+    """Carry one order through the gate. The same key again returns the first verdict and places nothing."""
+    known = _stored(account_id, placement.key)
+    if known is not None:
+        return ManualResult(verdict=known, order_id=known.order_id)
+    desk = GateDesk(account_id=account_id, origin=placement.origin, by=by, clock=clock)
+    placements_review(desk, [placement], now=clock())
+    stored = _stored(account_id, placement.key) or _repeated(account_id, placement)
+    return ManualResult(verdict=stored, order_id=stored.order_id)
+
+
+def _stored(account_id: int, key: str) -> RiskVerdict | None:
+    return RiskVerdict.objects.filter(account_id=account_id, client_key=key).first()
+
+
+def _repeated(account_id: int, placement: Placement) -> RiskVerdict:
+    """Return the row on which a repeated refusal was counted."""
+    rows = RiskVerdict.objects.filter(
+        account_id=account_id,
+        origin_kind=placement.origin.kind,
+        origin_id=placement.origin.id,
+        outcome_id=placement.outcome_id,
+        side=placement.side,
+        decision=Decision.REFUSED,
+    )
+    return rows.latest("last_at")
