@@ -27,3 +27,18 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class IdempotentRequest(models.Model):
+    """One write that came with an Idempotency-Key: the first answer is kept and repeated, the work is not."""
+
+    caller = models.CharField(max_length=64)  # digest of the credential that sent it
+    key = models.CharField(max_length=100)
+    fingerprint = models.CharField(max_length=64)  # digest of method, address and body
+    started_at = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(null=True)  # null: not answered yet
+    body = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["caller", "key"], name="idempotent_request_once")]
+        indexes = [models.Index(fields=["started_at"])]

@@ -1,0 +1,375 @@
+"""The dashboard's one door to services: every change a page makes is a POST that ends here.
+
+Each action checks that the person may do it, calls one service, says what happened, and goes back.
+A service's refusal is shown in its own words; nothing is retried.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import PasswordChangeForm
+from django.db import IntegrityError, transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+from kombu.exceptions import OperationalError
+
+from alerts.selectors import screens as alert_pages
+from alerts.services import channels, journal
+from markets.selectors import catalogue
+from markets.selectors import screens as market_pages
+from markets.services import watch
+from orders.selectors import screens as order_pages
+from orders.services import execution
+from orders.tasks import submit_order
+from polybot.dashboard.frame import desk_of
+from polybot.dashboard.parameters import parameters_from
+from polybot.dashboard.ticket import TicketForm, manual_origin
+from polybot.dashboard.views.choices import safe_next
+from polybot.dashboard.views.market import order_preview
+from polybot.dashboard.views.scope import account_ids
+from polybot.identity import keys
+from polybot.identity.models import ApiKey
+from risk.selectors import screens as risk_pages
+from risk.services import gate, halts
+from risk.services.halts import HaltError
+from strategies.domain.parameters import ParameterError
+from strategies.library import registry
+from strategies.selectors import screens as strategy_pages
+from strategies.services import configs, states
+from strategies.services.states import StateError
+
+log = logging.getLogger(__name__)
+WATCH_FOR = timedelta(minutes=10)
+Action = Callable[..., HttpResponse]
+
+
+def action(view: Action) -> Action:
+    """POST only; an account must be chosen, and a refusal of a service becomes a message."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if desk_of(request).account is None:
+            raise Http404("no account")
+        try:
+            return view(request, *args, **kwargs)
+        except (HaltError, StateError) as error:
+            messages.error(request, _sentence(str(error)))
+            return HttpResponseRedirect(_back(request))
+
+    return require_POST(wrapped)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
+
+
+def _back(request: HttpRequest, fallback: str = "") -> str:
+    """Return the page the person came from: a posted `next`, else the referring page of ours."""
+    if request.POST.get("next"):
+        return safe_next(request)
+    referrer = request.headers.get("Referer", "")
+    own = f"{request.scheme}://{request.get_host()}/"
+    return referrer if referrer.startswith(own) else fallback or reverse("desk:cockpit")
+
+
+def _who(request: HttpRequest) -> str:
+    return request.user.get_username()
+
+
+# ---- stopping and letting go -------------------------------------------------------------
+
+
+@action
+def stop_entries(request: HttpRequest) -> HttpResponse:
+    """Let the account only reduce from now on."""
+    account = desk_of(request).account
+    reason = request.POST.get("reason", "").strip()[:200] or "stopped by hand"
+    halts.halt_create(account.id, "reduce_only", reason, _who(request), now=timezone.now())
+    messages.success(request, f"Entries are stopped on {account.name}: only orders that reduce pass the gate.")
+    return HttpResponseRedirect(_back(request))
+
+
+@action
+def cancel_all(request: HttpRequest) -> HttpResponse:
+    account = desk_of(request).account
+    asked = execution.cancel_all(account.id, "cancelled by hand", _who(request), timezone.now())
+    said = f"{asked} {'order was' if asked == 1 else 'orders were'} asked to cancel"
+    messages.success(request, f"{said}; each stays fillable until the venue confirms.")
+    return HttpResponseRedirect(_back(request))
+
+
+@action
+def kill(request: HttpRequest) -> HttpResponse:
+    if not request.user.is_staff:
+        messages.error(request, "Only staff can kill: it stops every account. Use stop entries for yours.")
+        return HttpResponseRedirect(_back(request))
+    reason = request.POST.get("reason", "").strip()[:200] or "killed by hand"
+    asked = halts.kill(reason, _who(request), now=timezone.now())
+    messages.warning(request, f"Killed. Nothing is sent any more; {asked} open orders were asked to cancel.")
+    return HttpResponseRedirect(reverse("desk:release"))
+
+
+@action
+def kill_release(request: HttpRequest) -> HttpResponse:
+    if not request.user.is_staff:
+        messages.error(request, "Only staff can release the kill switch.")
+        return HttpResponseRedirect(reverse("desk:release"))
+    released = halts.release(_who(request), request.POST.get("phrase", ""), now=timezone.now())
+    messages.success(request, "Released. Orders may be sent again." if released else "The switch was not set.")
+    return HttpResponseRedirect(reverse("desk:release"))
+
+
+@action
+def halt_lift(request: HttpRequest, halt_id: int) -> HttpResponse:
+    account = desk_of(request).account
+    row = risk_pages.halt_rows(account_id=account.id, active=True).filter(pk=halt_id).first()
+    if row is None:
+        messages.error(request, "That halt is lifted already, or it is not on your account.")
+    elif row.account_id is None and not request.user.is_staff:
+        messages.error(request, "Only staff can lift a halt of the whole desk.")
+    else:
+        halts.halt_lift(halt_id, by=_who(request), now=timezone.now())
+        messages.success(request, "The halt is lifted. Others, if any, still hold the account.")
+    return HttpResponseRedirect(reverse("desk:release"))
+
+
+# ---- orders ------------------------------------------------------------------------------
+
+
+@action
+def order_cancel(request: HttpRequest, order_id: int) -> HttpResponse:
+    row = order_pages.order_get(order_id, account_ids=account_ids(request))
+    if row is None:
+        raise Http404("no such order")
+    if execution.order_cancel_request(row.pk, "cancelled by hand", _who(request), timezone.now()):
+        messages.success(request, "The cancel is on its way. The order may still fill until the venue confirms.")
+    else:
+        messages.warning(request, "Nothing to cancel: the order had ended already, or a cancel was on its way.")
+    return HttpResponseRedirect(_back(request, reverse("desk:order", args=[order_id])))
+
+
+@action
+def order_place(request: HttpRequest, market_id: int) -> HttpResponse:
+    """Carry a manual order through the gate, like any strategy's."""
+    market = market_pages.market_get(market_id)
+    account = desk_of(request).account
+    if market is None or account is None:
+        raise Http404("no such market")
+    form = TicketForm(request.POST, market=market)
+    if not form.is_valid() or not form.cleaned_data.get("key"):
+        messages.error(request, "Nothing was sent: correct the marked fields.")
+        return order_preview(request, market_id)
+    now = timezone.now()
+    facts = catalogue.facts_from_row(market)
+    book = market_pages.books([form.cleaned_data["outcome"]]).get(form.cleaned_data["outcome"])
+    origin = manual_origin(request.user)
+    placement = form.placement(key=str(form.cleaned_data["key"]), facts=facts, book=book, origin=origin, now=now)
+    desk = gate.GateDesk(account_id=account.id, origin=origin, by=_who(request))
+    try:
+        (verdict,) = gate.placements_review(desk, [placement], now=now)
+    except IntegrityError:
+        # The ticket's key is unique: a second press, or a page from the browser's history.
+        messages.warning(request, "This ticket was sent already; nothing was sent again. Open a new one for another.")
+        return HttpResponseRedirect(reverse("desk:market", args=[market_id]))
+    if not desk.order_ids:
+        messages.error(request, _sentence(f"Refused by the gate: {verdict.message}"))
+        return order_preview(request, market_id)
+    order_id = desk.order_ids[0]
+    _submit(order_id)
+    shrunk = f" {verdict.message}." if verdict.message else ""
+    messages.success(request, f"Order {order_id} passed the gate and is on its way.{shrunk}")
+    return HttpResponseRedirect(reverse("desk:order", args=[order_id]))
+
+
+def _submit(order_id: int) -> None:
+    """Hand the order to the trader. If the broker is down the sweep of lost orders sends it instead."""
+    try:
+        submit_order.delay(order_id)
+    except OperationalError as error:
+        log.warning("order waits for the sweep", extra={"order": order_id, "problem": str(error)[:200]})
+
+
+# ---- strategies --------------------------------------------------------------------------
+
+
+def _strategy(request: HttpRequest, strategy_id: int) -> Any:
+    row = strategy_pages.strategy_get(strategy_id, account_ids=account_ids(request))
+    if row is None:
+        raise Http404("no such strategy")
+    return row
+
+
+@action
+def strategy_create(request: HttpRequest) -> HttpResponse:
+    account = desk_of(request).account
+    interval = request.POST.get("interval_s", "").strip()
+    try:
+        row = configs.strategy_create(
+            name=request.POST.get("name", "").strip(),
+            strategy_class=request.POST.get("strategy_class", ""),
+            account_id=account.id,
+            owner=request.user,
+            interval_s=int(interval) if interval.isdecimal() and len(interval) < 7 else 0,
+            by=_who(request),
+            now=timezone.now(),
+        )
+    except ParameterError as error:
+        request.session["strategy_errors"] = error.errors
+        request.session["strategy_typed"] = {
+            name: request.POST.get(name, "")[:80] for name in ("name", "strategy_class", "interval_s")
+        }
+        messages.error(request, "No draft was made: correct the marked fields.")
+        return HttpResponseRedirect(reverse("desk:strategies") + "#new")
+    messages.success(request, f"{row.name} is a draft. Set its parameters, then start it or let it observe.")
+    return HttpResponseRedirect(reverse("desk:strategy", args=[row.pk]))
+
+
+@action
+def strategy_switch(request: HttpRequest, strategy_id: int) -> HttpResponse:
+    row = _strategy(request, strategy_id)
+    now, by = timezone.now(), _who(request)
+    asked = request.POST.get("action", "")
+    if asked in ("start", "observe"):
+        states.strategy_start(row.pk, by=by, now=now, observe=asked == "observe")
+        words = "runs from its next tick" if asked == "start" else "observes: it decides and sends nothing"
+        messages.success(request, f"{row.name} {words}.")
+    elif asked in ("pause", "stop"):
+        end = states.strategy_pause if asked == "pause" else states.strategy_stop
+        cancelled = end(row.pk, by=by, now=now)
+        words = "is paused" if asked == "pause" else "is stopped"
+        messages.success(request, f"{row.name} {words}; {cancelled} open orders were asked to cancel.")
+    else:
+        messages.error(request, "Choose start, observe, pause or stop.")
+    return HttpResponseRedirect(reverse("desk:strategy", args=[row.pk]))
+
+
+@action
+def strategy_parameters(request: HttpRequest, strategy_id: int) -> HttpResponse:
+    row = _strategy(request, strategy_id)
+    schema = registry.strategy_get(row.strategy_class).params
+    posted = {key: value for key, value in request.POST.items() if isinstance(value, str)}
+    try:
+        version, changes = configs.parameters_change(
+            row.pk, parameters_from(posted, schema), by=_who(request), now=timezone.now()
+        )
+    except ParameterError as error:
+        request.session[f"parameters_{row.pk}"] = {"errors": error.errors, "typed": posted}
+        messages.error(request, "Nothing was changed: correct the marked parameters.")
+        return HttpResponseRedirect(reverse("desk:strategy", args=[row.pk]) + "#parameters")
+    if changes:
+        words = ", ".join(f"{c.title.lower()} {c.before} → {c.after}" for c in changes[:4])
+        messages.success(request, f"Version {version} is in effect from the next tick: {words}.")
+    else:
+        messages.info(request, "Nothing was changed: every value is as it was.")
+    return HttpResponseRedirect(reverse("desk:strategy", args=[row.pk]) + "#parameters")
+
+
+@action
+def strategy_version(request: HttpRequest, strategy_id: int, version: int) -> HttpResponse:
+    """Make an older version's parameters the newest version."""
+    row = _strategy(request, strategy_id)
+    older = next((v for v in strategy_pages.version_rows(row.pk, limit=500) if v.version == version), None)
+    if older is None:
+        raise Http404("no such version")
+    try:
+        number, changes = configs.parameters_change(row.pk, older.parameters, by=_who(request), now=timezone.now())
+    except ParameterError as error:
+        messages.error(request, f"Version {version} no longer fits the schema: {error}.")
+        return HttpResponseRedirect(reverse("desk:strategy", args=[row.pk]))
+    said = f"Version {number} repeats version {version}." if changes else f"Version {version} equals what is in effect."
+    messages.success(request, said)
+    return HttpResponseRedirect(reverse("desk:strategy", args=[row.pk]))
+
+
+# ---- watching, alerts, keys --------------------------------------------------------------
+
+
+@action
+def watch_market(request: HttpRequest, market_id: int) -> HttpResponse:
+    market = market_pages.market_get(market_id)
+    if market is None:
+        raise Http404("no such market")
+    page_watch(request.user.pk, [outcome.pk for outcome in market.outcomes.all()])
+    messages.success(request, "The feed listens to this market for ten minutes. The book appears within seconds.")
+    return HttpResponseRedirect(reverse("desk:market", args=[market_id]))
+
+
+def page_watch(user_id: int, outcome_ids: Iterable[int]) -> None:
+    """Let the feed listen to what a person's pages show, until the pages stop asking.
+
+    Sockets get this as an argument (polybot/asgi.py), because consumers only read.
+    """
+    watch.watch_set(f"page:{user_id}", outcome_ids, until=timezone.now() + WATCH_FOR)
+
+
+@action
+def alert_test(request: HttpRequest) -> HttpResponse:
+    """Send a test message through one channel, or through every enabled one, and say how each went."""
+    if not request.user.is_staff:
+        messages.error(request, "Only staff can send test alerts: channels belong to the whole desk.")
+        return HttpResponseRedirect(reverse("desk:alerts"))
+    chosen = request.POST.get("channel", "")
+    rows = [row for row in alert_pages.channel_rows() if (str(row.pk) == chosen if chosen else row.enabled)]
+    for row in rows:
+        delivery = channels.channel_test(row.pk, by=_who(request))
+        if delivery.state == "sent":
+            messages.success(request, f"{row}: sent.")
+        else:
+            messages.error(request, f"{row}: {delivery.last_error or delivery.state}.")
+    if not rows:
+        messages.warning(request, "No channel is switched on. Add one in the admin, then test it.")
+    return HttpResponseRedirect(reverse("desk:alerts") + "#channels")
+
+
+@require_POST
+def key_create(request: HttpRequest) -> HttpResponse:
+    try:
+        key, secret = keys.key_create(
+            request.user, name=request.POST.get("name", ""), scopes=request.POST.getlist("scopes")
+        )
+    except keys.KeyRefused as error:
+        request.session["key_error"] = _sentence(str(error))
+        return HttpResponseRedirect(reverse("desk:settings") + "#keys")
+    request.session["new_key"] = {"name": key.name, "secret": secret}
+    return HttpResponseRedirect(reverse("desk:settings") + "#keys")
+
+
+@require_POST
+def key_revoke(request: HttpRequest, key_id: int) -> HttpResponse:
+    try:
+        key = keys.key_revoke(key_id, by=request.user)
+    except ApiKey.DoesNotExist as error:
+        raise Http404("no such key") from error
+    messages.success(request, f"The key {key.prefix}… is revoked; requests with it are refused from now on.")
+    return HttpResponseRedirect(reverse("desk:settings") + "#keys")
+
+
+@require_POST
+def password_change(request: HttpRequest) -> HttpResponse:
+    form = PasswordChangeForm(request.user, request.POST)
+    if not form.is_valid():
+        request.session["password_errors"] = {name: list(errors) for name, errors in form.errors.items()}
+        return HttpResponseRedirect(reverse("desk:settings") + "#password")
+    with transaction.atomic():
+        form.save()
+        journal.event_record(
+            "auth.password",
+            f"{_who(request)} changed the password",
+            stream="auth",
+            subject_kind="user",
+            subject_id=request.user.pk,
+            subject_label=_who(request),
+            actor=_who(request),
+        )
+    update_session_auth_hash(request, form.user)
+    messages.success(request, "The password is changed. Other browsers are signed out.")
+    return HttpResponseRedirect(reverse("desk:settings"))

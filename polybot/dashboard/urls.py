@@ -1,0 +1,63 @@
+"""Addresses of the desk's pages. Pages read; every POST ends in `actions`, or sets a cookie of this browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.urls import URLPattern, path
+
+from polybot.dashboard import actions
+from polybot.dashboard.views import choices, cockpit, machine, market, markets, orders, positions, safety, strategies
+from polybot.dashboard.views import why as why_pages
+
+app_name = "desk"
+
+
+def _page(route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
+    guarded: Any = login_required(view)
+    return path(route, guarded, name=name)
+
+
+urlpatterns = [
+    _page("", cockpit.cockpit, "cockpit"),
+    _page("markets/", markets.markets, "markets"),
+    _page("m/<int:market_id>/", market.market, "market"),
+    _page("m/<int:market_id>/preview", market.order_preview, "order_preview"),
+    _page("m/<int:market_id>/order", actions.order_place, "order_place"),
+    _page("m/<int:market_id>/watch", actions.watch_market, "watch"),
+    _page("orders/", orders.orders, "orders"),
+    _page("orders/<int:order_id>/", orders.order, "order"),
+    _page("orders/<int:order_id>/cancel", actions.order_cancel, "order_cancel"),
+    _page("orders/cancel-all", actions.cancel_all, "cancel_all"),
+    _page("positions/", positions.positions, "positions"),
+    _page("strategies/", strategies.strategies, "strategies"),
+    _page("strategies/new", actions.strategy_create, "strategy_create"),
+    _page("strategies/<int:strategy_id>/", strategies.strategy, "strategy"),
+    _page("strategies/<int:strategy_id>/switch", actions.strategy_switch, "strategy_switch"),
+    _page("strategies/<int:strategy_id>/parameters", actions.strategy_parameters, "strategy_parameters"),
+    _page("strategies/<int:strategy_id>/versions/<int:version>", actions.strategy_version, "strategy_version"),
+    _page("decisions/<int:decision_id>/", strategies.decision, "decision"),
+    _page("why/", why_pages.why, "why"),
+    _page("why/verdicts/<int:verdict_id>/", why_pages.verdict, "verdict"),
+    _page("risk/", safety.risk, "risk"),
+    _page("risk/release/", safety.release, "release"),
+    _page("risk/stop-entries", actions.stop_entries, "stop_entries"),
+    _page("risk/kill", actions.kill, "kill"),
+    _page("risk/kill/release", actions.kill_release, "kill_release"),
+    _page("risk/halts/<int:halt_id>/lift", actions.halt_lift, "halt_lift"),
+    _page("alerts/", safety.alerts, "alerts"),
+    _page("alerts/test", actions.alert_test, "alert_test"),
+    _page("audit/", safety.audit, "audit"),
+    _page("audit/<int:event_id>/", safety.event, "event"),
+    _page("data/", machine.data, "data"),
+    _page("system/", machine.system, "system"),
+    _page("settings/", machine.settings, "settings"),
+    _page("settings/password", actions.password_change, "password_change"),
+    _page("settings/keys/new", actions.key_create, "key_create"),
+    _page("settings/keys/<int:key_id>/revoke", actions.key_revoke, "key_revoke"),
+    _page("account", choices.account, "account"),
+    path("theme", choices.theme, name="theme"),
+]

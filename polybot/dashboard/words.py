@@ -1,0 +1,110 @@
+"""The desk's words: states, rules, event kinds and units as a person reads them, with the shape that repeats them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from orders.domain.lifecycle import OrderState
+from polybot.dashboard import numbers
+
+# order state → (word, shape, extra class)
+ORDER_STATES: dict[str, tuple[str, str, str]] = {
+    OrderState.NEW: ("new", "open", ""),
+    OrderState.DENIED: ("denied", "bad", ""),
+    OrderState.RESERVED: ("reserved", "open", ""),
+    OrderState.SIGNED: ("signed", "open", ""),
+    OrderState.ABANDONED: ("not sent", "paused", ""),
+    OrderState.SENDING: ("sending", "open", ""),
+    OrderState.LIVE: ("open", "open", ""),
+    OrderState.MATCHED: ("settling", "half", ""),
+    OrderState.DELAYED: ("delayed", "warn", ""),
+    OrderState.REJECTED: ("refused", "bad", ""),
+    OrderState.UNKNOWN: ("unknown", "warn", "warn b"),
+    OrderState.FILLED: ("filled", "ok", ""),
+    OrderState.CANCELED: ("canceled", "paused", ""),
+    OrderState.EXPIRED: ("expired", "paused", ""),
+    OrderState.QUARANTINED: ("quarantined", "warn", "warn b"),
+}
+
+STRATEGY_STATES: dict[str, tuple[str, str]] = {
+    "draft": ("draft", "off"),
+    "running": ("running", "ok"),
+    "observe": ("observing", "half"),
+    "paused": ("paused", "paused"),
+    "stopped": ("stopped", "off"),
+    "error": ("error", "bad"),
+}
+
+VERDICTS: dict[str, tuple[str, str]] = {
+    "approved": ("approved", "ok"),
+    "shrunk": ("shrunk", "shrunk"),
+    "refused": ("refused", "bad"),
+    "observed": ("observed", "half"),
+}
+
+MARKET_STATES: dict[str, tuple[str, str]] = {
+    "open": ("open", "ok"),
+    "paused": ("paused", "paused"),
+    "closed": ("closed", "off"),
+    "resolved": ("resolved", "dot"),
+}
+
+
+def plain(name: str) -> str:
+    """`book_fresh` → `book fresh`."""
+    return name.replace("_", " ").replace(".", " ")
+
+
+def sentence(name: str) -> str:
+    words = plain(name)
+    return words[:1].upper() + words[1:]
+
+
+def event_shape(kind: str, severity: str, payload: dict[str, Any] | None = None) -> str:
+    """The mark beside an event: by what happened first, by how bad it is otherwise."""
+    side = str((payload or {}).get("side", "")).lower()
+    if kind in ("order.filled", "order.partially_filled"):
+        return "sold" if side == "sell" else "bought"
+    if severity == "critical":
+        return "bad"
+    if severity == "warning":
+        return "warn"
+    if kind.endswith((".started", ".approved", ".live", ".recovered", ".released", ".login")):
+        return "ok"
+    if kind.endswith((".paused", ".stopped", ".canceled", ".expired")):
+        return "paused"
+    return "dot"
+
+
+_MICRO_UNITS = {"usd", "shares", "price"}
+
+
+def quantity(value: object, unit: str) -> str:
+    """A check's value or limit in its unit. The gate counts dollars, shares and prices in millionths."""
+    if value is None or value == "":
+        return numbers.NONE
+    number = numbers.as_decimal(value)
+    if number is None:
+        return numbers.NONE
+    if unit in _MICRO_UNITS:
+        number = number.scaleb(-6)
+    return _in_unit(number, unit)
+
+
+def _in_unit(number: Decimal, unit: str) -> str:
+    if unit == "usd":
+        return numbers.money(number)
+    if unit == "shares":
+        return f"{numbers.shares(number)} sh"
+    if unit == "price":
+        return f"{numbers.cents(number, extra=1)} ¢"
+    if unit == "bps":
+        return f"{numbers.shares(number)} bps"
+    if unit == "s":
+        return numbers.age(number)
+    if unit == "ms":
+        return numbers.age(number / 1000)
+    if unit == "flag":
+        return "yes" if number else "no"
+    return numbers.shares(number)
