@@ -106,6 +106,13 @@ class TickstoreWriter:
         if stream_id:
             self._number += 1
 
+    def remembers(self) -> bool:
+        """Whether Redis still has what this epoch published; an empty restart or a flush forgets it."""
+        try:
+            return not self._number or bool(self.redis.exists(keys.EVENTS))
+        except redis.RedisError as error:
+            raise TickstoreUnavailable(f"redis did not answer: {error}") from error
+
     def ring_load(self, period_s: int, outcome_id: int, samples: Iterable[Sample]) -> bool:
         """Fill a ring from history, unless it has one; returns whether it was empty."""
         shape = SHAPES[period_s]

@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Protocol
 
-from markets.domain.events import BookSnapshot, FeedEvent
+from markets.domain.events import BookSnapshot, FeedEvent, Level
 from markets.domain.instruments import Category, FeeSchedule, MarketState, Venue
 
 
@@ -153,13 +154,25 @@ class FrameProblems:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchEnd:
-    """What the venue claims of a book after a batch of changes: material to check ours against."""
+class BookClaim:
+    """Our book of one token and the facts around it, to be held against what the venue said of it."""
 
+    token_id: str
+    condition_id: str
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    tick: int
+    minimum_size: int
+    neg_risk: bool
+    last_trade_price: int | None
     venue_ms: int
-    venue_hash: str
-    best_bid: int | None
-    best_ask: int | None
+    venue_hash: str  # as a snapshot carried it; empty when a change came after it
+
+
+class Check(StrEnum):
+    AGREES = "agrees"
+    CONTRADICTS = "contradicts"
+    UNKNOWN = "unknown"  # the venue's formula needs something that we do not know
 
 
 class FeedProtocol(Protocol):
@@ -174,4 +187,6 @@ class FeedProtocol(Protocol):
     def subscribe_more(self, token_ids: Sequence[str]) -> str: ...
     def unsubscribe(self, token_ids: Sequence[str]) -> str: ...
     def read(self, frame: bytes, received_ns: int, out: list[FeedEvent]) -> FrameProblems | None: ...
-    def batch_end(self, frame: bytes, token_id: str) -> BatchEnd | None: ...
+    def check(self, claim: BookClaim, frame: bytes) -> Check:
+        """Hold our book against the hash and best prices that came with the last `frame` (empty: a snapshot)."""
+        ...

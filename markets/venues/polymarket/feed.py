@@ -7,13 +7,14 @@ heard of is an error of field `event_type`: recorded, skipped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from markets.domain.events import FeedEvent, LevelChange, MarketResolved, TickSizeChange, TradePrint
-from markets.venues.base import BatchEnd, FrameProblems, ParseError
+from markets.domain.units import text_from_micro
+from markets.venues.base import BookClaim, Check, FrameProblems, ParseError
 from markets.venues.polymarket import parse
 from markets.venues.polymarket.parse import WireBook, best_asks, best_bids, prices, sides, sizes, times
 
@@ -23,7 +24,7 @@ class _Book(WireBook, tag_field="event_type", tag="book"):
 
 
 class _Change(msgspec.Struct, gc=False):
-    """What a book needs. Hash and best prices are read by `batch_end`, for the few frames that are checked."""
+    """What a book needs. Hash and best prices are read by `check`, for the few frames that are checked."""
 
     asset_id: str
     price: str
@@ -155,21 +156,44 @@ class PolymarketFeed:
             raise problems.errors[0]
         return out
 
-    def batch_end(self, frame: bytes, token_id: str) -> BatchEnd | None:
-        """Return what a price-change frame claims of the book after its batch, or None for any other frame."""
-        try:
-            found = _checked.decode(frame)
-            rows = [row for row in found.price_changes if row.asset_id == token_id]
-            if not rows:
-                return None
-            return BatchEnd(
-                venue_ms=parse.read_ms(found.timestamp),
-                venue_hash=rows[-1].hash,
-                best_bid=best_bids(rows[-1].best_bid),
-                best_ask=best_asks(rows[-1].best_ask),
-            )
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ParseError):
-            return None
+    def check(self, claim: BookClaim, frame: bytes) -> Check:
+        """Compare best prices, then the book hash, with what the last frame of the batch said.
+
+        The hash covers the last trade price as the venue wrote it, which may differ from what we saw
+        last: so an equal hash proves the book, and another one proves nothing.
+        """
+        venue_ms, venue_hash = claim.venue_ms, claim.venue_hash
+        if frame:
+            try:
+                found = _checked.decode(frame)
+                rows = [row for row in found.price_changes if row.asset_id == claim.token_id]
+                if not rows:
+                    return Check.UNKNOWN
+                said = best_bids(rows[-1].best_bid), best_asks(rows[-1].best_ask)
+                venue_ms, venue_hash = times(found.timestamp), rows[-1].hash
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ParseError):
+                return Check.UNKNOWN
+            ours = (claim.bids[0][0] if claim.bids else None, claim.asks[0][0] if claim.asks else None)
+            if any(their is not None and their != our for their, our in zip(said, ours, strict=True)):
+                return Check.CONTRADICTS
+        return Check.AGREES if venue_hash and venue_hash in _hashes(claim, venue_ms) else Check.UNKNOWN
+
+
+def _hashes(claim: BookClaim, venue_ms: int) -> Iterator[str]:
+    """Yield the book's hash for every way in which the venue may have written the last trade price."""
+    last = claim.last_trade_price
+    for text in [""] if last is None else dict.fromkeys([text_from_micro(last), f"{last / 1e6:.3f}", ""]):
+        yield parse.book_hash(
+            claim.condition_id,
+            claim.token_id,
+            str(venue_ms),
+            claim.bids,
+            claim.asks,
+            text_from_micro(claim.minimum_size),
+            text_from_micro(claim.tick),
+            claim.neg_risk,
+            text,
+        )
 
 
 def _events(frame: object, received_ns: int, out: list[FeedEvent]) -> None:
