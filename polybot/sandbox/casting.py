@@ -163,12 +163,7 @@ def _cast(core: Core, number: int, found: _Found, *, several: bool) -> Cast:
     title = facts.get("question") or title_from(slug)
     condition = found.market if re.fullmatch(r"0x[0-9a-f]{62,64}", found.market) else f"0x{_number(*tokens):064x}"
     fee = CATEGORY_FEES[category]
-    common = {
-        "created_ms": core.now,
-        "start_ms": core.now,
-        "end_ms": core.now + 30 * DAY_MS,
-        "updated_ms": core.now,
-    }
+    end_ms = core.now + 30 * DAY_MS
     note = _NOTE.format(file=path.name)
     event = Event(
         id=event_id,
@@ -178,7 +173,10 @@ def _cast(core: Core, number: int, found: _Found, *, several: bool) -> Cast:
         category=category,
         tags=(Tag(id=1, label="Replay", slug="replay"), _tag(category)),
         neg_risk=bool(facts.get("neg_risk", False)),
-        **common,
+        created_ms=core.now,
+        start_ms=core.now,
+        end_ms=end_ms,
+        updated_ms=core.now,
     )
     market = Market(
         id=event_id * 10,
@@ -197,7 +195,10 @@ def _cast(core: Core, number: int, found: _Found, *, several: bool) -> Cast:
         neg_risk=bool(facts.get("neg_risk", False)),
         resolution_source="none: a replay",
         recorded=True,
-        **common,
+        created_ms=core.now,
+        start_ms=core.now,
+        end_ms=end_ms,
+        updated_ms=core.now,
     )
     return Cast(event=event, market=market, has_trades=found.has_trades, mirrors=mirrors)
 

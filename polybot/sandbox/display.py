@@ -21,6 +21,33 @@ def text(micro: int) -> str:
     return text_from_micro(micro)
 
 
+def level_text(price: str, size: str) -> str:
+    """Return a level as it stands in the hashed text."""
+    return f'{{"price":"{price}","size":"{size}"}}'
+
+
+def book_hash(
+    *,
+    market: str,
+    asset_id: str,
+    timestamp: str,
+    bids: list[str],
+    asks: list[str],
+    min_order_size: str,
+    tick_size: str,
+    neg_risk: bool,
+    last_trade_price: str,
+) -> str:
+    """Return the SHA-1 of the book as compact JSON with this key order and an empty hash; levels as `level_text`."""
+    image = (
+        f'{{"market":"{market}","asset_id":"{asset_id}","timestamp":"{timestamp}","hash":"",'
+        f'"bids":[{",".join(bids)}],"asks":[{",".join(asks)}],"min_order_size":"{min_order_size}",'
+        f'"tick_size":"{tick_size}","neg_risk":{"true" if neg_risk else "false"},'
+        f'"last_trade_price":"{last_trade_price}"}}'
+    )
+    return hashlib.sha1(image.encode(), usedforsecurity=False).hexdigest()
+
+
 class TokenBook:
     """The displayed book of one token of a market."""
 
@@ -60,7 +87,7 @@ class TokenBook:
         if price not in levels:
             insort(self.prices[side], price)
         levels[price] = size
-        self.texts[side][price] = f'{{"price":"{text(price)}","size":"{text(size)}"}}'
+        self.texts[side][price] = level_text(text(price), text(size))
 
     def replace(self, bids: list[Level] | tuple[Level, ...], asks: list[Level] | tuple[Level, ...]) -> None:
         for side, new in ((Side.BUY, bids), (Side.SELL, asks)):
@@ -81,15 +108,17 @@ class TokenBook:
     def hash(self) -> str:
         """Return the venue's hash of the book as of its last change."""
         bids, asks = self.texts[Side.BUY], self.texts[Side.SELL]
-        last = "" if self.last_trade is None else text(self.last_trade)
-        image = (
-            f'{{"market":"{self.market}","asset_id":"{self.asset_id}","timestamp":"{self.updated_ms}","hash":"",'
-            f'"bids":[{",".join([bids[p] for p in self.prices[Side.BUY]])}],'
-            f'"asks":[{",".join([asks[p] for p in reversed(self.prices[Side.SELL])])}],'
-            f'"min_order_size":"{text(self.min_size)}","tick_size":"{text(self.tick)}",'
-            f'"neg_risk":{"true" if self.neg_risk else "false"},"last_trade_price":"{last}"}}'
+        return book_hash(
+            market=self.market,
+            asset_id=self.asset_id,
+            timestamp=str(self.updated_ms),
+            bids=[bids[p] for p in self.prices[Side.BUY]],
+            asks=[asks[p] for p in reversed(self.prices[Side.SELL])],
+            min_order_size=text(self.min_size),
+            tick_size=text(self.tick),
+            neg_risk=self.neg_risk,
+            last_trade_price="" if self.last_trade is None else text(self.last_trade),
         )
-        return hashlib.sha1(image.encode(), usedforsecurity=False).hexdigest()
 
     def state(self) -> BookState:
         def side(which: Side) -> tuple[tuple[str, str], ...]:

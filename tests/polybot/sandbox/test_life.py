@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """The demo exchange's life: catalogue, reproducibility, endings, money, restarts."""
 
 from __future__ import annotations
@@ -124,24 +123,26 @@ def test_markets_end_pay_and_are_replaced() -> None:
     desk = Desk(seed=4, rate=100, auto_redeem_ms=20_000)
     market = min(desk.exchange.markets(), key=lambda m: m.end_ms)
     desk.exchange.split(ALICE, market.condition_id, 40 * ONE)
-    order = limit(ALICE, market.token_ids[0], Side.BUY, "0.01", "100")
-    desk.place(order)
+    orders = [limit(ALICE, token, Side.BUY, "0.01", "100") for token in market.token_ids]
+    for order in orders:
+        desk.place(order)
     while market.state is not MarketState.RESOLVED:
         desk.pass_ms(250)
-    assert desk.told(order.owner)[-1] == ("CANCELLATION", order.order_id)
-    record = desk.exchange.order(order.order_id)
-    assert record is not None and record.status == "CANCELED_MARKET_RESOLVED"
     assert sorted(market.payouts or ()) == [0, ONE]
     told = [e.body for e in desk.events if isinstance(e, MarketEvent) and e.body["event_type"] == "market_resolved"]
     winner = (market.payouts or ()).index(ONE)
+    order = orders[winner]  # nobody sells the winner for a cent
+    assert ("CANCELLATION", order.order_id) in desk.told(order.owner)
+    record = desk.exchange.order(order.order_id)
+    assert record is not None and record.status == "CANCELED_MARKET_RESOLVED"
     assert [(t["market"], t["winning_outcome"]) for t in told] == [(market.condition_id, market.outcomes[winner])]
     with pytest.raises(Refusal, match="not yet ready"):
         desk.place(limit(ALICE, market.token_ids[0], Side.BUY, "0.01", "100"))
     assert desk.public("new_market") and len(list(desk.exchange.catalogue.open_markets())) >= 120
-    assert desk.exchange.chain_balance(ALICE, CASH) == 960 * ONE
+    assert desk.exchange.chain_balance(ALICE, CASH) <= 960 * ONE
     for _ in range(100):
         desk.pass_ms(250)
-    assert desk.exchange.chain_balance(ALICE, CASH) == 1_000 * ONE, "the winning half was redeemed"
+    assert 999 * ONE <= desk.exchange.chain_balance(ALICE, CASH) <= 1_000 * ONE, "the winning half was redeemed"
     assert desk.exchange.holdings(ALICE) == {}
     desk.conserved()
 
@@ -161,7 +162,7 @@ def test_a_restart_finds_the_same_markets_wallets_and_orders(tmp_path: Path) -> 
         desk.pass_ms(250)
     market = desk.market(empty=False)
     price = text_from_micro(desk.exchange._core.books[market.token_ids[0]].best(Side.SELL) or 0)
-    bought = desk.limit(ALICE, market.token_ids[0], Side.BUY, price, "10")
+    bought = desk.limit(ALICE, market.token_ids[0], Side.BUY, price, "60")
     resting = limit(ALICE, market.token_ids[0], Side.BUY, "0.01", "50")
     desk.place(resting)
     assert bought.trade_ids
@@ -179,7 +180,8 @@ def test_a_restart_finds_the_same_markets_wallets_and_orders(tmp_path: Path) -> 
     for _ in range(30):
         again.pass_ms(250)
     assert again.exchange.trades(trade_id=bought.trade_ids[0])[0].status == "CONFIRMED"
-    assert again.exchange.holdings(ALICE)[market.token_ids[0]] == bought.taking
+    record = again.exchange.order(bought.order_id)
+    assert record is not None and again.exchange.holdings(ALICE)[market.token_ids[0]] == record.matched
     with pytest.raises(Refusal, match="Duplicated"):
         again.place(resting)
     again.conserved()

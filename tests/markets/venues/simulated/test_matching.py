@@ -33,7 +33,7 @@ def test_a_bid_for_no_is_an_ask_for_yes() -> None:
     [
         ((0, SELL, 60 * C), (0, BUY, 65 * C), MatchKind.TRANSFER, 60 * C),
         ((1, BUY, 40 * C), (0, BUY, 65 * C), MatchKind.MINT, 60 * C),
-        ((0, BUY, 60 * C), (1, SELL, 35 * C), MatchKind.MERGE, 40 * C),
+        ((0, SELL, 60 * C), (1, SELL, 35 * C), MatchKind.MERGE, 40 * C),
         ((1, BUY, 40 * C), (1, SELL, 35 * C), MatchKind.TRANSFER, 40 * C),
         ((0, BUY, 60 * C), (1, BUY, 45 * C), MatchKind.MINT, 40 * C),
     ],
