@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from django.db import transaction
@@ -21,6 +22,8 @@ from orders.services.books import transaction_record
 from orders.services.execution import order_cancel_request
 from orders.services.faults import faultpoint
 
+log = logging.getLogger(__name__)
+
 
 class SettlementError(ValueError):
     """A market whose result is not proven: nothing is paid on a guess (V16)."""
@@ -28,12 +31,15 @@ class SettlementError(ValueError):
 
 def resolutions_apply(now: datetime) -> int:
     """Settle every decided market in which an account holds shares or has orders; return the payouts booked."""
-    facts = market_facts(sorted(traded_markets()))
-    return sum(
-        resolution_apply(market_id, now=now, facts=market)
-        for market_id, market in facts.items()
-        if market.state is MarketState.RESOLVED
-    )
+    paid = 0
+    for market_id, market in market_facts(sorted(traded_markets())).items():
+        if market.state is not MarketState.RESOLVED:
+            continue
+        try:
+            paid += resolution_apply(market_id, now=now, facts=market)
+        except SettlementError as error:
+            log.warning("a payout waits", extra={"market": market_id, "problem": str(error)})
+    return paid
 
 
 def resolution_apply(market_id: int, *, now: datetime, facts: MarketFacts | None = None) -> int:

@@ -92,3 +92,13 @@ def test_nothing_is_paid_without_complete_payouts() -> None:
     with pytest.raises(SettlementError):
         resolution_apply(outcome.market_id, now=AT)
     assert Position.objects.get().size == 10
+
+
+def test_a_market_without_proof_does_not_hold_up_the_others() -> None:
+    account, sure, unsure = account_make("100"), outcome_make(fee_rate_ppm=0), outcome_make(fee_rate_ppm=0)
+    hold(account, unsure, "10", "0.40")
+    hold(account, sure, "10", "0.40")
+    Market.objects.filter(pk=unsure.market_id).update(state="resolved")
+    resolve(sure, "1", "0")
+    assert resolutions_apply(AT) == 1
+    assert Position.objects.get(outcome=unsure).size == 10

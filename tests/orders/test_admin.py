@@ -1,0 +1,73 @@
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from alerts.models import AuditEvent
+from orders.models import Account
+from orders.services.invariants import check_invariants
+from tests.factories.markets import outcome_make
+from tests.factories.orders import account_make, sent_order
+
+pytestmark = pytest.mark.django_db
+
+READ_ONLY = [
+    "order",
+    "fill",
+    "ledgertransaction",
+    "position",
+    "pnlsnapshot",
+    "reconcilerun",
+    "paperorder",
+    "papertrade",
+    "killswitch",
+]
+
+
+@pytest.fixture
+def admin() -> Client:
+    client = Client()
+    client.force_login(get_user_model().objects.create_superuser(username="root", password="x"))
+    return client
+
+
+def test_an_account_is_opened_through_the_service_with_its_ledger_entry(admin: Client) -> None:
+    owner = get_user_model().objects.create_user(username="ada")
+    body = {"name": "new", "owner": owner.pk, "opening_cash": "250", "on_stop": "leave", "_save": "Save"}
+    assert admin.post("/admin/orders/account/add/", body).status_code == 302
+    account = Account.objects.get()
+    assert (account.cash, account.environment, account.auto_trade, account.on_stop) == (250, "paper", False, "leave")
+    assert check_invariants() == []
+
+
+def test_a_change_in_the_form_is_journaled_and_money_is_not_in_the_form(admin: Client) -> None:
+    account = account_make("100")
+    body = {"auto_trade": "", "on_stop": "cancel_quotes", "cash": "999999", "_save": "Save"}
+    assert admin.post(f"/admin/orders/account/{account.pk}/change/", body).status_code == 302
+    row = Account.objects.get()
+    assert (row.cash, row.auto_trade, row.on_stop) == (100, False, "cancel_quotes")
+    assert AuditEvent.objects.filter(kind="account.auto_trade", actor="root").count() == 1
+
+
+@pytest.mark.parametrize("model", READ_ONLY)
+def test_money_tables_can_be_read_and_nothing_else(admin: Client, model: str) -> None:
+    sent_order(account_make(), outcome_make())
+    assert admin.get(f"/admin/orders/{model}/").status_code == 200
+    assert admin.get(f"/admin/orders/{model}/add/").status_code == 403
+
+
+def test_an_order_page_opens_and_cannot_be_posted_to(admin: Client) -> None:
+    order = sent_order(account_make(), outcome_make())
+    assert admin.get(f"/admin/orders/order/{order.pk}/change/").status_code == 200
+    assert admin.post(f"/admin/orders/order/{order.pk}/change/", {"state": "filled"}).status_code == 403
+
+
+def test_an_account_is_never_deleted(admin: Client) -> None:
+    account = account_make()
+    assert admin.post(f"/admin/orders/account/{account.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize(("action", "state"), [("halt", "halted"), ("resume", "active")])
+def test_accounts_are_halted_and_resumed_by_actions(admin: Client, action: str, state: str) -> None:
+    account = account_make()
+    admin.post("/admin/orders/account/", {"action": action, "_selected_action": [account.pk]})
+    assert Account.objects.get().trading_state == state
