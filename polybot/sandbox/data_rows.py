@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from eth_utils import keccak
+
 from markets.domain.instruments import Side
 from markets.domain.units import ONE, text_from_micro
 from polybot.sandbox.catalogue import Catalogue, Market
@@ -72,7 +74,9 @@ def fills_of(trade: TradeRecord) -> Iterator[Fill]:
     if trade.status not in SETTLED:
         return
     at_s = trade.matched_ms // 1000
-    shared: dict[str, Any] = {"market": trade.market, "at_s": at_s, "transaction_hash": trade.transaction_hash}
+    # Trades among the house settle without ceremony; on a chain they would have had a hash as well.
+    made = trade.transaction_hash or f"0x{keccak(trade.trade_id.encode()).hex()}"
+    shared: dict[str, Any] = {"market": trade.market, "at_s": at_s, "transaction_hash": made}
     yield Fill(
         wallet=trade.maker,
         token_id=trade.token_id,

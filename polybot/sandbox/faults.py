@@ -14,6 +14,8 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
+import msgspec
+
 from polybot.sandbox.http_core import ApiError, Response, encode
 
 CLOUDFLARE_PAGE = (
@@ -39,6 +41,11 @@ class HttpFault(StrEnum):
     HANG = "hang"  # never answer within `latency_ms`, then 504
 
 
+class When(StrEnum):
+    BEFORE = "before"
+    AFTER = "after"  # the request takes effect first, only its answer is lost
+
+
 class SocketFault(StrEnum):
     DROP = "drop"
     DUPLICATE = "duplicate"
@@ -54,7 +61,7 @@ class HttpRule:
     service: str = "*"
     method: str = "*"
     path: str = "*"  # a shell pattern over the request path
-    when: str = "before"  # "after": the request takes effect first
+    when: When = When.BEFORE
     status: int = 503
     body: str | None = None
     retry_after: int | None = None
@@ -65,6 +72,8 @@ class HttpRule:
     hits: int = 0
 
     def matches(self, service: str, method: str, path: str) -> bool:
+        if service == "control" != self.service:
+            return False  # a rule for everything must not lock its own door
         return fnmatchcase(service, self.service) and fnmatchcase(method, self.method) and fnmatchcase(path, self.path)
 
     def response(self) -> Response | None:
@@ -140,28 +149,24 @@ class Faults:
         if not isinstance(body, dict):
             raise ApiError(400, "a fault is a JSON object")
         values = dict(body)
-        scope = values.pop("scope", "http")
-        seconds = values.pop("seconds", None)
-        rule_type: type[HttpRule] | type[SocketRule] = HttpRule if scope == "http" else SocketRule
+        scope, seconds = values.pop("scope", "http"), values.pop("seconds", None)
         if scope not in ("http", "socket"):
             raise ApiError(400, "scope: http or socket")
-        known = {f.name for f in fields(rule_type)} - {"id", "hits", "held"}
+        if not (seconds is None or isinstance(seconds, int | float)):
+            raise ApiError(400, "seconds: a number")
+        rule_type: type[HttpRule] | type[SocketRule] = HttpRule if scope == "http" else SocketRule
+        known = {f.name for f in fields(rule_type)} - {"id", "hits", "held", "until_ms"}
         unknown = sorted(set(values) - known)
         if unknown:
             raise ApiError(400, f"unknown: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
-        kinds: type[HttpFault] | type[SocketFault] = HttpFault if rule_type is HttpRule else SocketFault
         try:
-            values["kind"] = kinds(values.get("kind", "status" if rule_type is HttpRule else "drop"))
-        except ValueError:
-            raise ApiError(400, f"kind: one of {', '.join(kinds)}") from None
-        for name in ("asset_ids", "markets"):
-            if name in values:
-                values[name] = tuple(str(item) for item in values[name])
-        rule = rule_type(**values)
+            rule = msgspec.convert(values, rule_type)
+        except msgspec.ValidationError as error:
+            raise ApiError(400, f"{scope} fault: {error}") from None
         rule.id, self._next_id = self._next_id, self._next_id + 1
         if isinstance(rule, SocketRule):
             if seconds is not None:
-                rule.until_ms = self._clock() + int(float(seconds) * 1000)
+                rule.until_ms = self._clock() + int(seconds * 1000)
             self.sockets.append(rule)
         else:
             self.http.append(rule)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polybot.sandbox.exchange import Exchange
-from polybot.sandbox.faults import Faults
+from polybot.sandbox.faults import Faults, When
 from polybot.sandbox.http_core import ApiError, Request, Response, Router, answer, parse_query
 from polybot.sandbox.messages import ExchangeEvent, MarketEvent, Refusal
 from polybot.sandbox.stats import Stats
@@ -85,11 +85,11 @@ class SandboxApp:
         service, path = self._service(scope, raw_path.decode("latin-1"))
         method = scope["method"]
         body = await _read_body(receive)
-        label = f"{service} {method} {path}"
+        label = f"{service} {method} fault"
         rule = self._faults.for_request(service, method, path) if self._faults.http else None
         if rule is not None and rule.latency_ms:
             await asyncio.sleep(rule.latency_ms / 1000)
-        response = rule.response() if rule is not None and rule.when == "before" else None
+        response = rule.response() if rule is not None and rule.when is When.BEFORE else None
         if response is None:
             if body is None:
                 response = ApiError(413, "Payload exceeds the limit").response()
@@ -103,7 +103,7 @@ class SandboxApp:
                     now_s=self._clock() / 1000,
                 )
                 label, response = self._dispatch(service, request)
-            if rule is not None and rule.when == "after":
+            if rule is not None and rule.when is When.AFTER:
                 response = rule.response() or response
         self._stats.request(label, (time.perf_counter() - arrived) * 1000, failed=response.status >= 400)
         await _respond(send, response)

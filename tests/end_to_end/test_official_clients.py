@@ -353,6 +353,20 @@ def test_unified_client_parses_every_market_and_event(environment: Environment, 
         assert client.search(q=str(events[0].title).split()[0]).first_page().items
 
 
+def test_unified_client_reads_the_data_api(urls: dict[str, str], environment: Environment) -> None:
+    market = pick(urls, neg_risk=False)
+    with PublicClient(environment=environment) as client:
+        trades = client.list_trades(page_size=50).first_page().items
+        assert trades and all(t.size > 0 and 0 < t.price < 1 for t in trades)
+        (resolution,) = client.get_resolutions(condition_ids=[market.condition_id])
+        assert (resolution.status, resolution.payouts) == ("posed", None)
+        yes, no = client.get_token_references(condition_ids=[market.condition_id])
+        assert (yes.asset_id, yes.opposite_asset_id) == (market.token_id, no.asset_id)
+        assert client.list_price_history(asset_id=market.token_id, interval="1h").first_page() is not None
+        assert client.list_market_holders(condition_ids=market.condition_id).first_page().items
+        assert client.get_open_interests(condition_ids=[market.condition_id])[0].value >= 0
+
+
 def test_unified_client_streams_deliver_typed_events_without_drops(
     urls: dict[str, str], environment: Environment
 ) -> None:

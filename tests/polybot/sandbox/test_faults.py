@@ -91,7 +91,10 @@ def test_a_corrupt_frame_is_cut_in_the_middle() -> None:
     ("body", "says"),
     [
         ([], "JSON object"),
-        ({"kind": "explode"}, "kind: one of"),
+        ({"kind": "explode"}, "Invalid enum value 'explode'"),
+        ({"kind": "status", "times": "two"}, r"Expected `int \| null`, got `str` - at `\$.times`"),
+        ({"scope": "socket", "kind": "stall", "seconds": "5"}, "seconds: a number"),
+        ({"kind": "status", "when": "later"}, "Invalid enum value 'later'"),
         ({"scope": "moon"}, "scope: http or socket"),
         ({"kind": "status", "colour": 1}, "unknown: colour"),
     ],
@@ -99,3 +102,10 @@ def test_a_corrupt_frame_is_cut_in_the_middle() -> None:
 def test_a_fault_that_is_none_is_refused_by_name(body: object, says: str) -> None:
     with pytest.raises(ApiError, match=says):
         faults().add(body)
+
+
+def test_a_fault_for_everything_leaves_the_control_door_open() -> None:
+    rules = faults()
+    rules.add({"kind": "status", "status": 500})
+    assert rules.for_request("control", "DELETE", "/faults") is None
+    assert rules.for_request("gamma", "GET", "/markets") is not None
