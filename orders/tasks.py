@@ -29,15 +29,13 @@ def sweep_orders() -> None:
 
 @shared_task(acks_late=True, expires=25)
 def expire_stale() -> None:
-    """Every 30 s: strategies' orders that nobody renewed, and payouts of decided markets."""
-    now = timezone.now()
-    sweep.stale_cancel(now)
-    settlement.resolutions_apply(now)
+    """Every 30 s: strategies' orders that nobody renewed."""
+    sweep.stale_cancel(timezone.now())
 
 
 @shared_task(acks_late=True, expires=25)
 def settle_resolved() -> None:
-    """Pay out decided markets."""
+    """Every 30 s: pay out decided markets."""
     settlement.resolutions_apply(timezone.now())
 
 

@@ -63,6 +63,8 @@ JOBS: tuple[Job, ...] = (
         help="pings HEARTBEAT_URL, if set, while everything that should run does"),
     Job(name="stale orders", task="orders.tasks.expire_stale", every_s=30, queue="trading",
         help="cancels resting orders older than their time to live"),
+    Job(name="payouts", task="orders.tasks.settle_resolved", every_s=30, queue="trading",
+        help="pays out the shares of decided markets"),
     Job(name="markets, what changed", task="markets.tasks.sync_markets_incremental", every_s=60,
         help="reads changed markets from the venue's catalogue"),
     Job(name="reconcile accounts", task="orders.tasks.reconcile_accounts", every_s=60,
