@@ -11,7 +11,6 @@ from markets.domain.views import VIEW_DEPTH, BookStatus, BookView
 from markets.selectors.watch import WatchedOutcome
 from markets.venues.base import BookClaim
 
-
 NEVER_PUBLISHED = (BookStatus.LIVE, -1)
 
 
