@@ -112,6 +112,7 @@ CELERY_TASK_ROUTES = {
         "orders.tasks.cancel_order",
         "orders.tasks.sweep_orders",
         "orders.tasks.expire_stale",
+        "orders.tasks.settle_resolved",
         "polybot.tasks.heartbeat_trading",
     )
 }
