@@ -16,6 +16,7 @@ from django.db import transaction
 from markets.domain.units import Usd
 from orders.selectors.portfolio import account_list
 from orders.services.accounts import account_open
+from orders.services.pnl import snapshot_create
 from risk.services import profiles
 from strategies.services.configs import strategy_create
 from strategies.services.states import strategy_start
@@ -107,6 +108,7 @@ def seed(*, now: datetime) -> str:
         return "there is nobody to own the demo: create a user, then run manage.py seed_demo"
     account = account_open(name=ACCOUNT, owner=owner, cash=CASH, now=now)
     profiles.profile_assign(account.pk, PROFILE, by=BY, now=now)
+    snapshot_create(account.pk, now)  # the equity curve begins here
     for plan in PLANS:
         config = strategy_create(
             name=plan.name,

@@ -77,7 +77,7 @@ class Shard(threading.Thread):
         self._lock = threading.Lock()
         self._wanted: set[str] = set()
         self._renewed: set[str] = set()
-        self._stop = threading.Event()
+        self._ending = threading.Event()
         self._failures = 0
         self._down_since = time.monotonic()
 
@@ -99,7 +99,7 @@ class Shard(threading.Thread):
             self._renewed.add(token)
 
     def stop(self) -> None:
-        self._stop.set()
+        self._ending.set()
 
     def down_for_ms(self) -> int:
         """Return how long there has been no connection although there is something to listen to."""
@@ -110,9 +110,9 @@ class Shard(threading.Thread):
     # ---- the thread --------------------------------------------------------------------------
 
     def run(self) -> None:
-        while not self._stop.is_set():
+        while not self._ending.is_set():
             if not self.wanted:
-                self._stop.wait(_POLL_S)
+                self._ending.wait(_POLL_S)
                 continue
             began = time.monotonic()
             try:
@@ -125,9 +125,9 @@ class Shard(threading.Thread):
                 self._lost(f"{type(error).__name__}: {error}")
             if time.monotonic() - began > _SETTLED_S:
                 self._failures = 0
-            if not self._stop.is_set() and self._failures:
+            if not self._ending.is_set() and self._failures:
                 cap = min(_BACKOFF_CAP_S, _BACKOFF_FIRST_S * 2**self._failures)
-                self._stop.wait(self._rng.uniform(0, cap))
+                self._ending.wait(self._rng.uniform(0, cap))
 
     def _lost(self, reason: str) -> None:
         self.connected = False
@@ -158,7 +158,7 @@ class Shard(threading.Thread):
         pong = self._protocol.pong_text.encode()
         alive = time.monotonic()
         next_ping = alive + self._protocol.ping_every_s
-        while not self._stop.is_set():
+        while not self._ending.is_set():
             frames = connection.receive(_POLL_S)
             now = time.monotonic()
             if frames:

@@ -32,7 +32,7 @@ from markets.venues.base import ParseError
 log = logging.getLogger(__name__)
 _EVERY_S = 1.0
 _WATCH_EVERY_S = 2.0
-_HEARTBEAT_EVERY_S = 5.0
+_HEARTBEAT_EVERY_S = 2.0
 _INCOMING_LIMIT = 5_000
 _LIMITS = {"trades": 20_000, "candles": 20_000, "notices": 500, "issues": 500, "ticks": 1_000}
 
@@ -68,7 +68,7 @@ class Storage(threading.Thread):
         self.rows_written = 0
         self.rows_dropped = 0
         self._venue, self._inbox, self._writer, self._status = venue, inbox, writer, status
-        self._stop = threading.Event()
+        self._ending = threading.Event()
         self._incoming: SimpleQueue[Rows] = SimpleQueue()
         self._trades: deque[tuple[int, TradePrint]] = deque()
         self._candles: deque[CandleRow] = deque()
@@ -91,14 +91,14 @@ class Storage(threading.Thread):
 
     def stop(self) -> None:
         """Write what waits and end; join() afterwards."""
-        self._stop.set()
+        self._ending.set()
 
     # ---- the thread -----------------------------------------------------------------------------
 
     def run(self) -> None:
         next_watch = next_heartbeat = 0.0
         while True:
-            stopping = self._stop.is_set()
+            stopping = self._ending.is_set()
             now = time.monotonic()
             try:
                 close_old_connections()
@@ -120,7 +120,7 @@ class Storage(threading.Thread):
             if stopping:
                 connection.close()
                 return
-            self._stop.wait(_EVERY_S)
+            self._ending.wait(_EVERY_S)
 
     def _failed(self, error: Exception) -> None:
         said = f"{type(error).__name__}: {error}".strip()[:300]

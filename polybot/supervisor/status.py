@@ -183,7 +183,7 @@ def _figures(found: dict[str, Any], *, live: bool) -> dict[str, Any]:
     names = ("markets", "markets_open", "strategies_running", "ticks", "orders", "orders_by_state", "fills", "accounts")
     return {name: found.get(name) for name in (*names, "halts", "killed")} | {
         "fresh_books": details.get("fresh", 0),
-        "messages_per_s": details.get("messages_per_s", 0),
+        "messages_per_s": float(details.get("messages_per_s", 0)),
         "equity": {name: _sum(values) for name, values in equity.items()},  # never across environments
         "ledger_sum": None if off is None else _sum([row["amount"].lstrip("-") for row in off]),
         "ledger_off": off,

@@ -20,10 +20,10 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
+from alerts.selectors.health import heartbeat_get
 from alerts.services.journal import event_record
 from markets.domain.instruments import Venue
 from markets.services import catalogue
-from markets.tickstore import get_tickstore
 from polybot import __version__, demo, health
 from polybot.checks import refuse_bad_configuration
 
@@ -93,10 +93,11 @@ class Command(BaseCommand):
         self._tell("seeded", demo.seed(now=timezone.now()))
 
     def _wait_for_books(self) -> None:
-        """Return when the feed has a fresh book."""
-        end = time.monotonic() + FRESH_LIMIT_S
+        """Return when the feed says, where `status` and the pages read it, that it has a fresh book."""
+        end, began = time.monotonic() + FRESH_LIMIT_S, timezone.now()
         while time.monotonic() < end:
-            if get_tickstore().feed_status_get().get("fresh", 0):
+            feed = heartbeat_get("process:feed")
+            if feed is not None and feed.at >= began and feed.details.get("fresh", 0):
                 self._tell("fresh", "order books are fresh")
                 return
             time.sleep(0.2)
