@@ -36,7 +36,9 @@ def l1(*, key: str = KEY, nonce: int = 0, at_s: int = NOW_S, address: str | None
     )
 
 
-def l2(key: ApiKey, *, at_s: int = NOW_S, body: bytes = b"", signed_body: bytes | None = None, **changes: str) -> Request:
+def l2(
+    key: ApiKey, *, at_s: int = NOW_S, body: bytes = b"", signed_body: bytes | None = None, **changes: str
+) -> Request:
     path, method = "/order", "POST"
     signature = hmac_signature(
         key.secret, timestamp=str(at_s), method=method, path=path, body=body if signed_body is None else signed_body
