@@ -26,7 +26,7 @@ from orders.services.paper import paper_sync, pending_venue_orders
 
 log = logging.getLogger(__name__)
 
-POLL_S = 0.1  # how often arriving orders and cancels are looked for
+POLL_S = 0.05  # how often arriving orders and cancels are looked for
 FLUSH_S = 1.0  # queue positions without a trade are written at least this often
 FACTS_S = 5.0
 HEARTBEAT_S = 5.0
@@ -102,7 +102,7 @@ class FillsProcess:
         """Do one round; return how many stream events it applied."""
         memory = self._memory or self._load()
         applied = self._stream(memory, block_ms=self._patience(memory, block_ms))
-        if self._due(memory.polled_at, POLL_S) or memory.waiting:
+        if self._due(memory.polled_at, POLL_S) or self._has_arrival(memory):
             memory.polled_at = self._monotonic()
             applied += self._orders(memory)
         if self._due(memory.facts_at, FACTS_S):
@@ -180,16 +180,19 @@ class FillsProcess:
         return applied
 
     def _patience(self, memory: _Memory, block_ms: int | None) -> int | None:
-        """Return how long a read may wait: not beyond the arrival of the next order."""
-        if block_ms is None or not memory.waiting:
-            return block_ms
-        next_ms = min(a.arrives_ms for a in memory.waiting) - self._now_ms()
-        return max(1, min(block_ms, next_ms))  # zero would mean for ever
+        """Return how long a read may wait: until the next look for orders, or the next order's arrival."""
+        if block_ms is None:
+            return None
+        until_ms = int((memory.polled_at + POLL_S - self._monotonic()) * 1000)
+        if memory.waiting:
+            until_ms = min(until_ms, min(a.arrives_ms for a in memory.waiting) - self._now_ms())
+        return max(1, min(block_ms, until_ms))  # zero would mean for ever
 
     def _orders(self, memory: _Memory) -> int:
         """Let orders and cancels that have reached the venue take effect."""
         now = self._now()
-        memory.waiting = paper_store.arrivals_find(now=now, latency_ms=self._latency_ms)
+        inbox = paper_store.inbox_read(now=now, latency_ms=self._latency_ms)
+        memory.waiting = inbox.arrivals
         due = [a for a in memory.waiting if a.arrives_ms <= self._now_ms()]
         applied = 0
         if due:
@@ -203,7 +206,7 @@ class FillsProcess:
                     break
             self._commit(memory)
             self._arrive(memory, due)
-        for venue_order_id, reason in paper_store.cancels_find(now=now, latency_ms=self._latency_ms):
+        for venue_order_id, reason in inbox.cancels:
             memory.engine.cancel(venue_order_id, reason)
         return applied
 
@@ -229,6 +232,9 @@ class FillsProcess:
         self._book(touched)
         placed = {a.order_id for a in ready}
         memory.waiting = [a for a in memory.waiting if a.order_id not in placed]
+
+    def _has_arrival(self, memory: _Memory) -> bool:
+        return any(a.arrives_ms <= self._now_ms() for a in memory.waiting)
 
     def _is_ready(self, memory: _Memory, arrival: Arrival) -> bool:
         now_ms = self._now_ms()

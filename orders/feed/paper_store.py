@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from markets.domain.instruments import Side
 from markets.domain.units import decimal_from_micro, micro_from_decimal
@@ -65,23 +66,34 @@ def resting_load() -> list[Restored]:
     ]
 
 
-def arrivals_find(*, now: datetime, latency_ms: int) -> list[Arrival]:
-    """Return the paper orders in SENDING whose lease still runs and that the venue has not answered."""
-    rows = Order.objects.filter(
-        state=OrderState.SENDING, account__environment=Environment.PAPER, lease_until__gt=now
-    ).order_by("sent_at", "id")
-    rows = list(rows[:500])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbox:
+    """What clients have sent and the venue has not answered: orders, and (venue id, reason) of cancels."""
+
+    arrivals: list[Arrival]
+    cancels: list[tuple[str, str]]
+
+
+def inbox_read(*, now: datetime, latency_ms: int) -> Inbox:
+    """Return paper orders in SENDING whose lease still runs, and the cancels that have arrived by `now`."""
+    cancelled = Q(cancel_requested_at__lte=now - timedelta(milliseconds=latency_ms))
+    sending = Q(state=OrderState.SENDING, lease_until__gt=now)
+    rows = list(
+        Order.objects.filter(sending | cancelled, state__in=OPEN, account__environment=Environment.PAPER).order_by(
+            "sent_at", "id"
+        )[:1000]
+    )
+    if not rows:
+        return Inbox(arrivals=[], cancels=[])
     answered = set(PaperOrder.objects.filter(pk__in=[r.venue_order_id for r in rows]).values_list("pk", flat=True))
-    return [_arrival(row, latency_ms=latency_ms) for row in rows if row.venue_order_id not in answered]
-
-
-def cancels_find(*, now: datetime, latency_ms: int) -> list[tuple[str, str]]:
-    """Return (venue id, reason) of cancel requests that have arrived by `now`."""
-    due = now - timedelta(milliseconds=latency_ms)
-    rows = Order.objects.filter(
-        cancel_requested_at__lte=due, state__in=OPEN, account__environment=Environment.PAPER
-    ).order_by("cancel_requested_at")
-    return list(rows.values_list("venue_order_id", "cancel_reason")[:500])
+    return Inbox(
+        arrivals=[
+            _arrival(row, latency_ms=latency_ms)
+            for row in rows
+            if row.state == OrderState.SENDING and row.venue_order_id not in answered
+        ],
+        cancels=[(row.venue_order_id or "", row.cancel_reason) for row in rows if row.cancel_requested_at],
+    )
 
 
 def orders_claim(order_ids: list[int], *, now: datetime) -> set[int]:
