@@ -7,10 +7,11 @@ node would say it, so that a client's guess is never taken for an answer.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from polybot.sandbox.exchange import Exchange
 from polybot.sandbox.messages import CASH, Refusal
@@ -146,7 +147,7 @@ def _word(value: int) -> bytes:
     return value.to_bytes(32, "big")
 
 
-def _decode(kinds: list[str], words: bytes) -> tuple[object, ...]:  # type: ignore[type-arg]
+def _decode(kinds: list[str], words: bytes) -> tuple[Any, ...]:
     try:
         return decode(kinds, words)
     except (DecodingError, OverflowError, ValueError):

@@ -356,11 +356,11 @@ def _is_large(fill: Fill, request: Request) -> bool:
 
 def _has_status(row: dict[str, Any], status: str) -> bool:
     if not status:
-        return row["status"] != "CLOSED"
+        return bool(row["status"] != "CLOSED")
     if status == "MERGEABLE":
         return bool(row["mergeable"])
     if status == "REDEEMABLE_LOST":
-        return row["status"] == "REDEEMABLE" and row["current_price"] == "0"
+        return bool(row["status"] == "REDEEMABLE" and row["current_price"] == "0")
     return bool(row["status"] == status)
 
 

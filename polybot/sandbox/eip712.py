@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from eth_account import Account
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 CLOB_AUTH_MESSAGE = "This message attests that I control the given wallet"
 DOMAIN_TYPE = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"

@@ -133,7 +133,7 @@ class Server(uvicorn.Server):
 
 async def serve(app: SandboxApp, sockets: dict[str, socket.socket]) -> None:
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         log_level="warning",
         access_log=False,
         lifespan="off",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from polybot.sandbox.chain import Chain, Reverted
 from polybot.sandbox.eip712 import SignatureError, address_bytes, batch_digest, recover

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import rlp
+import rlp  # type: ignore[import-untyped]
 from eth_account import Account
-from eth_account.typed_transactions import TypedTransaction
-from eth_utils import keccak
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 
 from polybot.sandbox.chain import Chain, Reverted

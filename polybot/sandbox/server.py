@@ -136,7 +136,8 @@ class SandboxApp:
     async def _websocket(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         path = scope["path"].rstrip("/")
-        hub = {"/ws/market": self._market_hub, "/ws/user": self._user_hub}.get(path)
+        hubs: dict[str, MarketHub | UserHub] = {"/ws/market": self._market_hub, "/ws/user": self._user_hub}
+        hub = hubs.get(path)
         if hub is None:
             await send({"type": "websocket.close", "code": 1008})  # before acceptance: HTTP 403
             return

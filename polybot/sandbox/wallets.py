@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from polybot.sandbox.eip712 import address_bytes, address_word
 

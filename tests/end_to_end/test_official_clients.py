@@ -6,112 +6,23 @@ made with its own constructor. The exchange runs as a separate process with a fi
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-import logging
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 import py_clob_client_v2 as v2
 import pytest
 from eth_account import Account
-from polymarket import AsyncPublicClient, AsyncSecureClient, PublicClient, SecureClient
-from polymarket._internal.environment import PRODUCTION_CONFIG, create_environment
+from polymarket import PublicClient, SecureClient
+from polymarket._internal.environment import PRODUCTION_CONFIG
 from polymarket.environments import Environment
 from polymarket.errors import RequestRejectedError
-from polymarket.streams import MarketSpec, UserSpec
 from py_clob_client_v2.exceptions import PolyApiException
 
-from polybot.sandbox.wallets import deposit_wallets
-from tests.local_exchange import running_exchange
+from tests.end_to_end.official_kit import KEYS, get, pick, post, until, v2_client
 
-T = TypeVar("T")
-KEYS = iter(f"0x{n:064x}" for n in range(0xA11CE, 0xA11CE + 100))
 POST_ONLY = "invalid post-only order: order crosses book"
-
-
-@pytest.fixture(scope="module")
-def urls() -> Iterator[dict[str, str]]:
-    with running_exchange("--seed", "11", "--rate", "40") as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def environment(urls: dict[str, str]) -> Environment:
-    config = replace(
-        PRODUCTION_CONFIG,
-        clob_url=urls["clob"],
-        clob_market_ws_url=urls["ws_market"],
-        clob_user_ws_url=urls["ws_user"],
-        relayer_url=urls["relayer"],
-        gamma_url=urls["gamma"],
-        data_url=urls["data"],
-        rpc_url=urls["rpc"],
-    )
-    return create_environment(name="local", config=config)
-
-
-@dataclass(frozen=True)
-class Tradable:
-    condition_id: str
-    token_id: str
-    tick: Decimal
-    bid: Decimal
-    ask: Decimal
-
-
-def get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return json.load(answer)
-
-
-def post(url: str, body: dict[str, Any]) -> Any:
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
-
-
-def pick(urls: dict[str, str], *, neg_risk: bool, tick: str = "0.01") -> Tradable:
-    """Return an open market with a two-sided book, far from 0 and 1 and deep enough to take ten dollars."""
-    for market in get(f"{urls['gamma']}/markets?limit=100&order=liquidityNum&ascending=false"):
-        if market["negRisk"] is not neg_risk or Decimal(str(market["orderPriceMinTickSize"])) != Decimal(tick):
-            continue
-        if not (0.25 <= market["bestBid"] < market["bestAsk"] <= 0.75) or not market["acceptingOrders"]:
-            continue
-        token_id = json.loads(market["clobTokenIds"])[0]
-        book = get(f"{urls['clob']}/book?token_id={token_id}")
-        bids, asks = book["bids"], book["asks"]
-        if bids and asks and sum(Decimal(level["size"]) for level in asks[-3:]) > 100:
-            return Tradable(
-                market["conditionId"], token_id, Decimal(tick), Decimal(bids[-1]["price"]), Decimal(asks[-1]["price"])
-            )
-    raise AssertionError(f"no tradable market with neg_risk={neg_risk}, tick={tick}")
-
-
-def until(read: Callable[[], T], accept: Callable[[T], bool], *, within_s: float = 10) -> T:
-    deadline = time.monotonic() + within_s
-    while True:
-        found = read()
-        if accept(found) or time.monotonic() > deadline:
-            assert accept(found), found
-            return found
-        time.sleep(0.1)
-
-
-def v2_client(urls: dict[str, str], *, deposit: bool = False) -> v2.ClobClient:
-    key = next(KEYS)
-    if deposit:
-        funder = deposit_wallets(Account.from_key(key).address.lower())[0]
-        client = v2.ClobClient(urls["clob"], 137, key=key, signature_type=3, funder=funder)
-    else:
-        client = v2.ClobClient(urls["clob"], 137, key=key)
-    client.set_api_creds(client.create_or_derive_api_key())
-    return client
 
 
 # py-clob-client-v2 ------------------------------------------------------------------------------------
@@ -365,86 +276,3 @@ def test_unified_client_reads_the_data_api(urls: dict[str, str], environment: En
         assert client.list_price_history(asset_id=market.token_id, interval="1h").first_page() is not None
         assert client.list_market_holders(condition_ids=market.condition_id).first_page().items
         assert client.get_open_interests(condition_ids=[market.condition_id])[0].value >= 0
-
-
-def test_unified_client_streams_deliver_typed_events_without_drops(
-    urls: dict[str, str], environment: Environment
-) -> None:
-    asyncio.run(_streams(urls, environment))
-
-
-async def _streams(urls: dict[str, str], environment: Environment) -> None:
-    drops = _Drops()
-    logger = logging.Logger("streams", logging.DEBUG)
-    logger.addHandler(drops)
-    market = pick(urls, neg_risk=False)
-    client = await AsyncSecureClient.create(private_key=next(KEYS), environment=environment, logger=logger)
-    async with client:
-        user = await client.subscribe(UserSpec())
-        book = await client.subscribe(MarketSpec(asset_ids=[market.token_id], custom_feature_enabled=True))
-        await asyncio.sleep(0.5)  # no snapshot tells when the user subscription stands
-        filled = await client.place_market_order(asset_id=market.token_id, side="BUY", amount=5)
-        assert filled.ok
-        kinds: set[str] = set()
-        states: list[str] = []
-        async with asyncio.timeout(15):
-            async for event in user:
-                if event.type == "order":
-                    kinds.add(event.payload.order_event_type)
-                elif event.payload.id in filled.trade_ids:
-                    states.append(event.payload.status)
-                if states.count("CONFIRMED") == len(filled.trade_ids):
-                    break
-        assert kinds >= {"PLACEMENT", "UPDATE"}
-        assert list(dict.fromkeys(states)) == ["MATCHED", "MINED", "CONFIRMED"]
-        seen: set[str] = set()
-        async with asyncio.timeout(15):
-            async for heard in book:
-                assert heard.payload.market == market.condition_id
-                seen.add(heard.type)
-                if {"book", "last_trade_price"} <= seen:
-                    break
-        assert (user.dropped, book.dropped, drops.messages) == (0, 0, [])
-
-
-class _Drops(logging.Handler):
-    """Collects what the client says about events that it could not read."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.messages: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if "dropped" in record.getMessage() or "malformed" in record.getMessage():
-            self.messages.append(record.getMessage())
-
-
-def test_every_market_event_of_a_busy_minute_is_readable(urls: dict[str, str], environment: Environment) -> None:
-    asyncio.run(_busy(urls, environment))
-
-
-async def _busy(urls: dict[str, str], environment: Environment) -> None:
-    drops = _Drops()
-    logger = logging.Logger("streams", logging.DEBUG)
-    logger.addHandler(drops)
-    pages = (get(f"{urls['gamma']}/markets?limit=100&offset={offset}") for offset in (0, 100))
-    tokens = [token for page in pages for market in page for token in json.loads(market["clobTokenIds"])]
-    market = pick(urls, neg_risk=False)
-    async with AsyncPublicClient(environment=environment, logger=logger) as client:
-        stream = await client.subscribe(MarketSpec(asset_ids=tokens, custom_feature_enabled=True))
-        seen: set[str] = set()
-        wanted = {"book", "price_change", "last_trade_price", "best_bid_ask", "tick_size_change", "market_resolved"}
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(20):
-                async for event in stream:
-                    if not seen:  # the first snapshot: from here on everything is heard
-                        post(f"{urls['control']}/tick", {"market": market.condition_id, "tick": "0.001"})
-                        post(f"{urls['control']}/resolve", {"market": market.condition_id, "winner": 1})
-                    seen.add(event.type)
-                    if wanted <= seen:
-                        break
-        assert wanted <= seen
-        assert (stream.dropped, drops.messages) == (0, [])
-    assert get(f"{urls['gamma']}/markets?closed=true&condition_ids={market.condition_id}")[0]["outcomePrices"] == (
-        '["0", "1"]'
-    )

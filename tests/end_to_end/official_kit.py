@@ -1,0 +1,81 @@
+"""What the journeys of the official clients share: keys, plain reads of the exchange, a market worth trading."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import py_clob_client_v2 as v2
+from eth_account import Account
+
+from polybot.sandbox.wallets import deposit_wallets
+
+T = TypeVar("T")
+KEYS = iter(f"0x{n:064x}" for n in range(0xA11CE, 0xA11CE + 1000))  # a fresh wallet for every journey
+
+
+@dataclass(frozen=True)
+class Tradable:
+    condition_id: str
+    token_ids: tuple[str, str]
+    tick: Decimal
+    bid: Decimal
+    ask: Decimal
+
+    @property
+    def token_id(self) -> str:
+        return self.token_ids[0]
+
+
+def get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+def post(url: str, body: dict[str, Any]) -> Any:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def pick(urls: dict[str, str], *, neg_risk: bool, tick: str = "0.01") -> Tradable:
+    """Return an open market with a two-sided book, far from 0 and 1 and deep enough to take ten dollars."""
+    for market in get(f"{urls['gamma']}/markets?limit=100&order=liquidityNum&ascending=false"):
+        if market["negRisk"] is not neg_risk or Decimal(str(market["orderPriceMinTickSize"])) != Decimal(tick):
+            continue
+        if not (0.25 <= market["bestBid"] < market["bestAsk"] <= 0.75) or not market["acceptingOrders"]:
+            continue
+        yes, no = json.loads(market["clobTokenIds"])
+        book = get(f"{urls['clob']}/book?token_id={yes}")
+        bids, asks = book["bids"], book["asks"]
+        if bids and asks and sum(Decimal(level["size"]) for level in asks[-3:]) > 100:
+            return Tradable(
+                market["conditionId"], (yes, no), Decimal(tick), Decimal(bids[-1]["price"]), Decimal(asks[-1]["price"])
+            )
+    raise AssertionError(f"no tradable market with neg_risk={neg_risk}, tick={tick}")
+
+
+def until(read: Callable[[], T], accept: Callable[[T], bool], *, within_s: float = 10) -> T:
+    deadline = time.monotonic() + within_s
+    while True:
+        found = read()
+        if accept(found) or time.monotonic() > deadline:
+            assert accept(found), found
+            return found
+        time.sleep(0.1)
+
+
+def v2_client(urls: dict[str, str], *, deposit: bool = False) -> v2.ClobClient:
+    key = next(KEYS)
+    if deposit:
+        funder = deposit_wallets(Account.from_key(key).address.lower())[0]
+        client = v2.ClobClient(urls["clob"], 137, key=key, signature_type=3, funder=funder)
+    else:
+        client = v2.ClobClient(urls["clob"], 137, key=key)
+    client.set_api_creds(client.create_or_derive_api_key())
+    return client
