@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
-from rest_framework.renderers import JSONRenderer
 
 from polybot.api_health import HealthView
 from polybot.api_keys import KeyListView, KeyView, MeView
@@ -27,7 +26,10 @@ urlpatterns = [
     path("auth/me", MeView.as_view(), name="me"),
     path("auth/keys", KeyListView.as_view(), name="keys"),
     path("auth/keys/<int:key_id>", KeyView.as_view(), name="key"),
+    path("", include("markets.api.urls")),
+    path("", include("risk.api.urls")),  # before orders: `POST orders` is the gate's
     path("", include("orders.api.urls")),
+    path("", include("alerts.api.urls")),
     path("schema", SchemaView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="api:schema"), name="docs"),
     path("redoc", SpectacularRedocView.as_view(url_name="api:schema"), name="redoc"),
