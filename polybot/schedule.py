@@ -61,6 +61,8 @@ JOBS: tuple[Job, ...] = (
         help="halts trading while the disk is nearly full, and reports processes that ended"),
     Job(name="outward heartbeat", task="polybot.tasks.ping_heartbeat", every_s=60,
         help="pings HEARTBEAT_URL, if set, while everything that should run does"),
+    Job(name="risk watch", task="risk.tasks.watch_accounts", every_s=15,
+        help="halts accounts that lost too much or whose orders the venue keeps refusing"),
     Job(name="stale orders", task="orders.tasks.expire_stale", every_s=30, queue="trading",
         help="cancels resting orders older than their time to live"),
     Job(name="payouts", task="orders.tasks.settle_resolved", every_s=30, queue="trading",

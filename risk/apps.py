@@ -9,10 +9,18 @@ class RiskConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        import risk.checks
+        from alerts.api.scope import accounts_register
+        from risk import checks
 
-        assert risk.checks.limits_of_live_accounts  # noqa: S101 - imported for its registration
+        assert checks.limits_of_live_accounts  # noqa: S101 - imported for its registration
+        accounts_register(_accounts_of)  # alerts know no accounts, and this is the nearest stage that may tell them
         post_migrate.connect(_install, sender=self)
+
+
+def _accounts_of(user_id: int) -> list[int]:
+    from orders.selectors.portfolio import account_list
+
+    return [account.id for account in account_list(owner_id=user_id)]
 
 
 def _install(**_: Any) -> None:

@@ -10,5 +10,5 @@ from risk.services import watch
 
 @shared_task(expires=14, acks_late=True)
 def watch_accounts() -> None:
-    """Look at losses, limits, disk and venue errors, and halt where needed. Runs every 15 s."""
+    """Look at losses, limits and venue errors, and halt where needed. Runs every 15 s."""
     watch.watch_all(timezone.now())

@@ -22,6 +22,7 @@ from orders.domain.ledger import Portfolio
 from orders.selectors.portfolio import portfolio_get
 from orders.services import accounts, execution, kill
 from orders.services.placement import ReservationError, order_create
+from risk.domain import words
 from risk.domain.context import GateContext
 from risk.domain.limits import Limits
 from risk.domain.verdicts import Decision, Verdict
@@ -141,12 +142,24 @@ class GateDesk:
         self.verdicts = account.verdicts
 
 
-def placements_review(desk: GateDesk, placements: Sequence[Placement], *, now: datetime) -> list[Verdict]:
-    """Carry complete placements through the gate: for manual orders and exits, which have no quotes to compare."""
+def placements_review(
+    desk: GateDesk, placements: Sequence[Placement], *, now: datetime, whole: bool = False
+) -> list[Verdict]:
+    """Carry complete placements through the gate: for manual orders and exits, which have no quotes to compare.
+
+    `whole`: rather refuse an order than place a smaller one, and say how large it may be.
+    """
     with desk.open(now) as account:
         for verdict in review(placements, account.context(placements)):
-            account.record(verdict)
+            account.record(_whole(verdict) if whole else verdict)
     return desk.verdicts
+
+
+def _whole(verdict: Verdict) -> Verdict:
+    if verdict.decision is not Decision.SHRUNK:
+        return verdict
+    message = f"{verdict.message.rpartition(': cut to')[0]}; at most {words.shares(verdict.allowed_size)} now"
+    return replace(verdict, decision=Decision.REFUSED, message=message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,14 +175,19 @@ class ManualResult:
 
 
 def review_manual(
-    account_id: int, placement: Placement, *, by: str, clock: Callable[[], datetime] = timezone.now
+    account_id: int,
+    placement: Placement,
+    *,
+    by: str,
+    allow_smaller: bool = False,
+    clock: Callable[[], datetime] = timezone.now,
 ) -> ManualResult:
     """Carry one order through the gate. The same key again returns the first verdict and places nothing."""
     known = _stored(account_id, placement.key)
     if known is not None:
         return ManualResult(verdict=known, order_id=known.order_id)
     desk = GateDesk(account_id=account_id, origin=placement.origin, by=by, clock=clock)
-    placements_review(desk, [placement], now=clock())
+    placements_review(desk, [placement], now=clock(), whole=not allow_smaller)
     stored = _stored(account_id, placement.key) or _repeated(account_id, placement)
     return ManualResult(verdict=stored, order_id=stored.order_id)
 

@@ -1,21 +1,17 @@
-"""The watch: losses, drawdown, limits, disk and venue errors, looked at every 15 s, turned into halts.
+"""The watch: losses, drawdown, limits and venue errors, looked at every 15 s, turned into halts.
 
-Each check is apart: one that fails is logged and does not keep the others from running. Halts
-are made once, and lifted by the watch only where the cause passes by itself: a daily loss at
-midnight UTC, a full disk when there is room again. The rest waits for a person.
+One account whose check fails is logged and does not keep the others from theirs. Halts are
+made once, and lifted by the watch only where the cause passes by itself: a daily loss at
+midnight UTC. The rest waits for a person. (The disk is watched by `polybot.health`, in the same way.)
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
-from pathlib import Path
 
-from django.conf import settings
 from django.db import DatabaseError, transaction
 
 from alerts.domain.events import Severity
@@ -39,8 +35,6 @@ from risk.services import halts
 log = logging.getLogger(__name__)
 
 BY = "risk watch"
-DISK_HALT_BYTES = 500 * 1024**2
-DISK_RESUME_BYTES = 600 * 1024**2  # a margin, so that it does not switch to and fro
 ERROR_WINDOW = timedelta(minutes=5)
 ERROR_MINIMUM_ORDERS = 20
 ERROR_ALERT_PERCENT = 5
@@ -56,16 +50,14 @@ _SEVERITY = {
 
 
 def watch_all(now: datetime) -> list[str]:
-    """Run every check; return the names of those that could not be made."""
-    checks: list[tuple[str, Callable[[], object]]] = [("disk", partial(disk_watch, now))]
-    checks += [(f"account {account.id}", partial(account_watch, account, now)) for account in account_list()]
+    """Look at every account; return the names of those that could not be looked at."""
     failed = []
-    for name, check in checks:
+    for account in account_list():
         try:
-            check()
+            account_watch(account, now)
         except (DatabaseError, OSError, ValueError):
-            log.exception("risk watch check failed", extra={"check": name})
-            failed.append(name)
+            log.exception("risk watch failed", extra={"account": account.id})
+            failed.append(account.name)
     return failed
 
 
@@ -81,27 +73,6 @@ def account_watch(account: AccountFacts, now: datetime) -> None:
     _limits_report(account, portfolio, limits, now)
     _balance_report(account, portfolio, now)
     _errors_watch(account, now)
-
-
-def disk_watch(now: datetime, *, path: Path | None = None) -> int:
-    """Halt everything while the disk is nearly full, lift that halt when there is room again; return free bytes."""
-    free = shutil.disk_usage(path or settings.POLYBOT_DATA).free
-    if free < DISK_HALT_BYTES:
-        if not Halt.objects.filter(cause=Cause.DISK, lifted_at=None).exists():
-            reason = f"{free // 1024**2} MB of disk space left, at least {DISK_HALT_BYTES // 1024**2} MB are needed"
-            with transaction.atomic():
-                halts.halt_create(None, Halt.Kind.HALTED, reason, BY, cause=Cause.DISK, now=now)
-                event_record(
-                    "disk.full",
-                    f"trading is halted: {reason}; it resumes by itself",
-                    severity=Severity.CRITICAL,
-                    actor=BY,
-                    payload={"free_bytes": free},
-                    now=now,
-                )
-    elif free >= DISK_RESUME_BYTES:
-        halts.halts_lift(None, by=BY, cause=Cause.DISK, now=now)
-    return free
 
 
 def daily_halts_lift(account_id: int, now: datetime) -> int:

@@ -27,7 +27,7 @@ from risk.services import gate, profiles
 from risk.services.gate import GateDesk, placements_review
 from tests.factories.markets import AT, book_make, market_make, outcome_make
 from tests.factories.orders import ORIGIN, account_make, micro, order_make, placement
-from tests.risk.services.conftest import Books
+from tests.risk.conftest import Books
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 

@@ -1,11 +1,9 @@
-"""The watch turns losses, a full disk and venue errors into halts, and lifts only what passed by itself."""
+"""The watch turns losses and venue errors into halts, and lifts only what passed by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from types import SimpleNamespace
 
 import pytest
 
@@ -16,12 +14,14 @@ from orders.domain.lifecycle import TradingState
 from orders.models import Account
 from orders.selectors.portfolio import account_get
 from orders.services import kill as switch
+from risk.domain.limits import Limits
 from risk.domain.watch import error_rate_percent
 from risk.models import Halt, RiskProfile
+from risk.selectors.limits import limits_get
 from risk.services import halts, watch
 from tests.factories.alerts import event_make
 from tests.factories.markets import AT
-from tests.factories.orders import order_make
+from tests.factories.orders import account_make, order_make
 
 pytestmark = pytest.mark.django_db
 MIDNIGHT = datetime(2026, 11, 21, 0, 0, tzinfo=UTC)
@@ -96,32 +96,6 @@ def test_a_released_kill_is_not_set_again_the_same_day(account: Account) -> None
     assert not switch.killed()
 
 
-def disk(monkeypatch: pytest.MonkeyPatch, megabytes: int) -> None:
-    monkeypatch.setattr(watch.shutil, "disk_usage", lambda _: SimpleNamespace(free=megabytes * 1024**2))
-
-
-def test_a_full_disk_halts_everything_and_recovery_lifts_only_that(
-    account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mine = halts.halt_create(account.pk, Halt.Kind.REDUCE_ONLY, "mine", "ann", now=AT)
-    disk(monkeypatch, 499)
-    watch.disk_watch(AT)
-    watch.disk_watch(AT)
-    account.refresh_from_db()
-    assert account.trading_state == TradingState.HALTED
-    assert AuditEvent.objects.filter(kind="disk.full").count() == 1
-    disk(monkeypatch, 550)  # inside the margin: still halted
-    watch.disk_watch(AT)
-    account.refresh_from_db()
-    assert account.trading_state == TradingState.HALTED
-    disk(monkeypatch, 600)
-    watch.disk_watch(AT)
-    account.refresh_from_db()
-    assert (account.trading_state, account.trading_state_reason) == (TradingState.REDUCE_ONLY, "mine")
-    mine.refresh_from_db()
-    assert mine.lifted_at is None
-
-
 def test_many_refusals_by_the_venue_are_reported_and_a_quarter_stops_entries(account: Account) -> None:
     for number in range(40):
         event_make("order.submitted", account_id=account.pk, subject_id=str(number))
@@ -164,14 +138,18 @@ def test_exposure_above_a_lowered_limit_is_told(account: Account, outcome: Outco
     assert "could lose $50.00, the limit is $20.00" in event.message
 
 
-def test_one_failing_check_does_not_keep_the_others_from_running(
+def test_one_account_that_fails_does_not_keep_the_others_from_being_looked_at(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: object) -> Callable[[], None]:
-        raise OSError("no such device")
-
-    monkeypatch.setattr(watch.shutil, "disk_usage", broken)
+    other = account_make("1000")
     lose(account, "50")
-    assert watch.watch_all(AT) == ["disk"]
+
+    def limits_or_fail(account_id: int) -> Limits | None:
+        if account_id == other.pk:
+            raise OSError("no such device")
+        return limits_get(account_id)
+
+    monkeypatch.setattr(watch, "limits_get", limits_or_fail)
+    assert watch.watch_all(AT) == [other.name]
     account.refresh_from_db()
     assert account.trading_state == TradingState.REDUCE_ONLY
