@@ -7,6 +7,7 @@ token and then a fresh `book` of both. Custom events follow where the best price
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from markets.domain.instruments import Side
@@ -165,7 +166,7 @@ class Announcer:
             "clob_token_ids": list(market.token_ids),
             "sports_market_type": market.sports_market_type,
             "line": market.line,
-            "game_start_time": "",
+            "game_start_time": _game_time(market.game_start_ms),
             "order_price_min_tick_size": text(market.tick),
             "group_item_title": market.group_item_title,
             "taker_base_fee": "1000" if market.fee else "0",
@@ -199,6 +200,10 @@ class Announcer:
             "tags": [tag.slug for tag in event.tags],
         }
         core.emit(market.condition_id, market.token_ids, body, custom=True, all_=True)
+
+
+def _game_time(at_ms: int | None) -> str:
+    return "" if at_ms is None else f"{datetime.fromtimestamp(at_ms / 1000, tz=UTC):%Y-%m-%d %H:%M:%S+00}"
 
 
 def _best(price: int | None, empty: int) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markets.domain.instruments import MarketState
+from markets.domain.instruments import MarketState, Side
 from markets.domain.units import ONE
 from markets.venues.simulated import refusals
 from polybot.sandbox.accounts import MAX_ALLOWANCE, Wallet
@@ -67,18 +67,21 @@ class Exchange:
         self._execution = Execution(core, self._announcer, self._settlement)
         self._trading = Trading(core, self._announcer, self._execution)
         self._resolution = Resolution(core, self._announcer, self._trading, auto_redeem_ms=options.auto_redeem_ms)
-        self._state = StateFile(core, self._settlement, self._resolution, self._trading, options.state_dir)
+        kind = "replay" if options.replay else "life"
+        self._state = StateFile(
+            core, self._settlement, self._resolution, self._trading, folder=options.state_dir, kind=kind
+        )
         saved = self._state.read()
         self._source: Life | Replay
         if options.replay:
             self._source = Replay(core, self._announcer, self._execution, paths=options.replay, speed=options.speed)
         else:
-            life = Life(core, self._announcer, self._execution, self._resolution, rate=options.rate)
-            life.start(saved.life if saved else None)
-            self._source = life
+            self._source = Life(core, self._announcer, self._execution, self._resolution, rate=options.rate)
+        self._source.start(saved.source if saved else None)
         if saved:
             self._state.restore(saved)
         self._source.open_books()
+        self._note_prices()
         self._history_minute = 0
 
     @property
@@ -356,8 +359,13 @@ class Exchange:
         return core.transaction_hash(f"{what}:{wallet.address}:{market.condition_id}:{core.now}")
 
     def _note_prices(self) -> None:
+        """Once a minute: a point of price history and the dollars resting in each open market."""
         core = self._core
         for market in core.catalogue.open_markets():
+            book = core.books[market.token_ids[0]]
+            market.liquidity = sum(p * s // ONE for p, s in book.levels[Side.BUY].items()) + sum(
+                (ONE - p) * s // ONE for p, s in book.levels[Side.SELL].items()
+            )
             points = core.history.setdefault(market.condition_id, [])
             points.append((core.now - core.now % _MINUTE_MS, market.outcome_prices[0]))
             del points[:-_HISTORY_MINUTES]

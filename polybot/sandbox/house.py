@@ -162,7 +162,7 @@ class House:
 
     def _size(self, *, taker: bool = False) -> int:
         """Return an order size: mostly whole shares, many small and few large."""
-        shares = math.exp(self.rng.gauss(3.2 if taker else 4.2, 0.9))
+        shares = math.exp(self.rng.gauss(3.6 if taker else 4.1, 0.9))
         if self.rng.random() < 0.3:
             return max(5 * _SHARE, int(shares * 100) * (_SHARE // 100))
         return max(5, min(5_000, int(shares))) * _SHARE

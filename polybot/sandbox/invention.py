@@ -8,6 +8,7 @@ of house traders, never money.
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -133,11 +134,12 @@ def _build(plan: _Plan, *, seed: int, slot: int, generation: int, created_ms: in
         game_start_ms=None if plan.game_in_ms is None else created_ms + plan.game_in_ms,
         updated_ms=created_ms,
     )
+    weight = plan.weight * math.exp(rng.gauss(0.0, 0.7))  # some events are much busier than others
     markets = []
     for index, part in enumerate(plan.parts):
         key = (slot, generation, index)
         long_shot = not 0.045 <= part.fair <= 0.955
-        volume = rng.randrange(2_000, 400_000) * ONE
+        volume = int(60_000 * activity(weight, index) * rng.uniform(0.7, 1.4)) * ONE
         markets.append(
             Market(
                 id=event_id * 100 + index,
@@ -167,7 +169,7 @@ def _build(plan: _Plan, *, seed: int, slot: int, generation: int, created_ms: in
                 resolution_source=plan.source,
                 rewards=_rewards(rng) if rng.random() < 0.3 else None,
                 volume=volume,
-                volume_24h=volume // rng.randrange(3, 40),
+                volume_24h=volume // rng.randrange(5, 9),
                 updated_ms=created_ms,
             )
         )
@@ -177,8 +179,13 @@ def _build(plan: _Plan, *, seed: int, slot: int, generation: int, created_ms: in
         fair=[part.fair for part in plan.parts],
         exclusive=plan.exclusive,
         together=plan.together,
-        weight=plan.weight,
+        weight=weight,
     )
+
+
+def activity(weight: float, index: int) -> float:
+    """Return a market's share of attention: an event's first markets get most of it."""
+    return weight / (1 + 0.4 * index)
 
 
 def _tag(label: str) -> Tag:

@@ -17,7 +17,7 @@ from polybot.sandbox.core import Core
 from polybot.sandbox.engines import LiveEngine
 from polybot.sandbox.execution import Execution
 from polybot.sandbox.house import FINE_TICK, House
-from polybot.sandbox.invention import SLOTS, invent, lifetime_ms
+from polybot.sandbox.invention import SLOTS, activity, invent, lifetime_ms
 from polybot.sandbox.opinion import Living, market_state, restore_market
 from polybot.sandbox.resolution import Resolution, winner_payouts
 
@@ -87,6 +87,7 @@ class Life:
                     "generation": living.generation,
                     "created_ms": living.event.created_ms,
                     "z": [round(z, 4) for z in living.z],
+                    "winners": living.winners,
                     "markets": [market_state(market) for market in living.markets],
                 }
                 for living in self._living.values()
@@ -124,8 +125,11 @@ class Life:
         before = self._core.counts["messages"]
         if living is not None and index < len(living.markets) and living.markets[index].state is MarketState.OPEN:
             market = living.markets[index]
+            undecided = living.winners is None
             living.drift(index, at, rng, self._core.seed)
-            do = self._house.take if rng.random() < (0.3 if bursting else 0.08) else self._house.requote
+            if undecided and living.winners is not None:
+                self._core.dirty = True  # a restart must not decide otherwise
+            do = self._house.take if rng.random() < (0.3 if bursting else 0.12) else self._house.requote
             do(market, living.fair(index))
             self._check_tick(market)
         sent = max(1, self._core.counts["messages"] - before)
@@ -158,6 +162,7 @@ class Life:
                 continue
             if living.naming_ms is None:
                 living.draw(core.seed)
+                core.dirty = True
                 for market in living.markets:
                     self._resolution.close(market)
                 living.naming_ms = core.now + NAMING_MS
@@ -205,6 +210,7 @@ class Life:
     def _relist(self, entry: dict[str, Any]) -> None:
         living = self._list(entry["slot"], entry["generation"], entry["created_ms"], open_=False)
         living.z = list(entry["z"])
+        living.winners = entry["winners"]
         for market, state in zip(living.markets, entry["markets"], strict=True):
             restore_market(self._core, market, state)
 
@@ -224,4 +230,4 @@ class Life:
         for living in self._living.values():
             for index in range(len(living.markets)):
                 self._choices.append((living.slot, index))
-                self._weights.append(living.weight / (1 + 0.4 * index))
+                self._weights.append(activity(living.weight, index))

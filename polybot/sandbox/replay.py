@@ -97,8 +97,15 @@ class Replay:
     def open_books(self) -> None:
         """Nothing to do: books come with the recording."""
 
+    def start(self, saved: dict[str, Any] | None) -> None:
+        """Go on where an earlier run of the same files was: what it played is applied again, unheard."""
+        if not saved or saved.get("files") != [r.path.name for r in self._recordings]:
+            return
+        while self.played < saved["played"] and self._next is not None:
+            self._advance()
+
     def saved(self) -> dict[str, Any] | None:
-        return None  # a replay starts from the beginning
+        return {"files": [r.path.name for r in self._recordings], "played": self.played}
 
     def status(self) -> dict[str, object]:
         refused = {r.path.name: r.refused for r in self._recordings}
@@ -126,17 +133,23 @@ class Replay:
         for _ in range(MESSAGES_PER_STEP):
             if self._next is None:
                 return
-            gap = self._next[0] - self._recorded_ms
-            wait = min(gap, LONGEST_GAP_MS)
+            wait = min(self._next[0] - self._recorded_ms, LONGEST_GAP_MS)
             if wait > self._waited:
                 return
             self._waited -= wait
-            self.cut_ms += gap - wait
-            self._recorded_ms = self._next[0]
-            self._play(self._next[3], after_gap=gap > LONGEST_GAP_MS)
-            self.played += 1
-            self._next = next(self._stream, None)
+            self._advance()
         self._waited = min(self._waited, 1_000 * self.speed)  # what cannot be sent now is not owed for ever
+
+    def _advance(self) -> None:
+        """Play the next message, whenever it was due."""
+        if self._next is None:
+            return
+        gap = self._next[0] - self._recorded_ms
+        self.cut_ms += max(0, gap - LONGEST_GAP_MS)
+        self._recorded_ms = self._next[0]
+        self._play(self._next[3], after_gap=gap > LONGEST_GAP_MS)
+        self.played += 1
+        self._next = next(self._stream, None)
 
     # Messages ---------------------------------------------------------------------------------------
 

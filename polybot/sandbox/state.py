@@ -37,19 +37,27 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saved:
-    life: dict[str, Any] | None
+    source: dict[str, Any] | None
     users: dict[str, Any]
 
 
 class StateFile:
     def __init__(
-        self, core: Core, settlement: Settlement, resolution: Resolution, trading: Trading, folder: Path | None
+        self,
+        core: Core,
+        settlement: Settlement,
+        resolution: Resolution,
+        trading: Trading,
+        *,
+        folder: Path | None,
+        kind: str,
     ) -> None:
         self._core = core
         self._settlement = settlement
         self._resolution = resolution
         self._trading = trading
-        self._path = folder / "exchange.json" if folder else None
+        # A replay keeps its own file, so that it never overwrites the demo catalogue.
+        self._path = folder / ("exchange.json" if kind == "life" else f"{kind}.json") if folder else None
         self._written_ms = core.now
 
     def read(self) -> Saved | None:
@@ -64,7 +72,7 @@ class StateFile:
             raise StateError(
                 f"{self._path} belongs to seed {seed}, version {version}; use that seed or another --state folder"
             )
-        return Saved(life=data["life"], users=data["users"])
+        return Saved(source=data["source"], users=data["users"])
 
     def step(self, source: Source) -> None:
         if self._path is None:
@@ -81,7 +89,7 @@ class StateFile:
         data = {
             "version": VERSION,
             "seed": self._core.seed,
-            "life": source.saved(),
+            "source": source.saved(),
             "users": self._users(),
         }
         self._path.parent.mkdir(parents=True, exist_ok=True)

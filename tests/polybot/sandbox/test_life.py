@@ -100,12 +100,15 @@ def random_order(desk: Desk, rng: random.Random, token: str) -> NewOrder:
     state = desk.exchange.book(token)
     touch = state.asks if side is Side.BUY else state.bids
     price = round(float(touch[-1][0]) + rng.choice((-0.02, -0.01, 0, 0, 0.01)), 2) if touch else 0.5
-    if rng.random() < 0.3:
-        shares = rng.randrange(500, 4_000) * 10_000
-        dollars = int(price * 100) * 10_000 * shares // ONE // 10_000 * 10_000
-        return amounts(
-            who, token, side, max(dollars, 10_000), shares, order_type=rng.choice((OrderType.FOK, OrderType.FAK))
-        )
+    if rng.random() < 0.3 and 0 < price < 1:
+        cents = round(price * 100)
+        if side is Side.BUY:  # dollars to the cent, shares floored to four decimals, as the clients do
+            dollars = rng.randrange(100, 3_000) * 10_000
+            shares = dollars * 100 // cents // 100 * 100
+        else:
+            shares = rng.randrange(500, 4_000) * 10_000
+            dollars = shares * cents // 100
+        return amounts(who, token, side, dollars, shares, order_type=rng.choice((OrderType.FOK, OrderType.FAK)))
     return limit(who, token, side, f"{price:.2f}", text_from_micro(rng.randrange(500, 6_000) * 10_000))
 
 

@@ -257,6 +257,24 @@ def test_a_trade_beyond_the_queue_fills_a_resting_user(tmp_path: Path, monkeypat
     assert trade.price == 510_000
 
 
+def test_a_restart_goes_on_where_the_replay_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = small(tmp_path)
+    options = ExchangeOptions(replay=(path,), speed=1.0, state_dir=tmp_path / "state")
+    monkeypatch.setattr(replay_module, "MESSAGES_PER_STEP", 2)
+    now = 1_790_000_000_000
+    first = Exchange(options, clock=lambda: now)
+    first.step(now)
+    order = limit(ALICE, YES, Side.BUY, "0.45", "20")
+    first.place(order)
+    first.step(now + 600)
+    again = Exchange(options, clock=lambda: now + 700)
+    assert again.status()["source"]["played"] == 2  # type: ignore[index]
+    assert again.book(YES).bids == first.book(YES).bids
+    assert [r.order_id for r in again.open_orders(owner=order.owner)] == [order.order_id]
+    again.step(now + 1_800)
+    assert again.status()["source"]["played"] == 4  # type: ignore[index]
+
+
 def test_bad_lines_are_counted_and_named_and_the_rest_is_played(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
