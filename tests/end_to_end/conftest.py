@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from tests.local_exchange import running_exchange
 
 @pytest.fixture(scope="session")
 def urls() -> Iterator[dict[str, str]]:
-    with running_exchange("--seed", "11", "--rate", "40") as found:
+    with running_exchange("--seed", os.environ.get("POLYBOT_TEST_SEED", "11"), "--rate", "40") as found:
         yield found
 
 

@@ -43,8 +43,11 @@ def post(url: str, body: dict[str, Any]) -> Any:
         return json.load(answer)
 
 
-def pick(urls: dict[str, str], *, neg_risk: bool, tick: str = "0.01") -> Tradable:
-    """Return an open market with a two-sided book, far from 0 and 1 and deep enough to take ten dollars."""
+def pick(urls: dict[str, str], *, neg_risk: bool, tick: str = "0.01", spread: int = 1) -> Tradable:
+    """Return an open market with a two-sided book, far from 0 and 1 and deep enough to take ten dollars.
+
+    `spread` is the least number of ticks between its best prices.
+    """
     for market in get(f"{urls['gamma']}/markets?limit=100&order=liquidityNum&ascending=false"):
         if market["negRisk"] is not neg_risk or Decimal(str(market["orderPriceMinTickSize"])) != Decimal(tick):
             continue
@@ -53,10 +56,11 @@ def pick(urls: dict[str, str], *, neg_risk: bool, tick: str = "0.01") -> Tradabl
         yes, no = json.loads(market["clobTokenIds"])
         book = get(f"{urls['clob']}/book?token_id={yes}")
         bids, asks = book["bids"], book["asks"]
-        if bids and asks and sum(Decimal(level["size"]) for level in asks[-3:]) > 100:
-            return Tradable(
-                market["conditionId"], (yes, no), Decimal(tick), Decimal(bids[-1]["price"]), Decimal(asks[-1]["price"])
-            )
+        if not bids or not asks or sum(Decimal(level["size"]) for level in asks[-3:]) < 100:
+            continue
+        bid, ask = Decimal(bids[-1]["price"]), Decimal(asks[-1]["price"])
+        if ask - bid >= spread * Decimal(tick):
+            return Tradable(market["conditionId"], (yes, no), Decimal(tick), bid, ask)
     raise AssertionError(f"no tradable market with neg_risk={neg_risk}, tick={tick}")
 
 

@@ -103,7 +103,7 @@ async def _busy(urls: dict[str, str], environment: Environment) -> None:
 def test_a_maker_hears_its_fill_in_its_own_terms(urls: dict[str, str]) -> None:
     """Two keys trade with each other: one rests a bid for YES, the other buys NO at the complement."""
     maker, taker = v2_client(urls), v2_client(urls)
-    market = pick(urls, neg_risk=False)
+    market = pick(urls, neg_risk=False, spread=2)
     yes, no = market.token_ids
     price = float(market.bid + market.tick)  # the new best bid, so nobody stands before it
     resting = maker.create_and_post_order(v2.OrderArgs(token_id=yes, price=price, size=20, side="BUY"), post_only=True)
