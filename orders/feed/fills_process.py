@@ -32,6 +32,7 @@ FACTS_S = 5.0
 HEARTBEAT_S = 5.0
 NO_BOOK_S = 5.0  # an order waits this long for a book before the venue refuses it
 IDLE_S = 900.0  # a book nobody rests in is followed this long
+POISON_LIMIT = 3
 _CATCH_UP_READS = 20
 _BACKOFF_S = (0.2, 0.5, 1.0, 2.0)
 
@@ -79,6 +80,7 @@ class FillsProcess:
         self._stopping = False
         self._beat_at = 0.0
         self._failures = 0
+        self._poisoned = 0
         self.counters = Counters()
 
     # The loop -----------------------------------------------------------------------------
@@ -92,9 +94,12 @@ class FillsProcess:
         while not self._stopping:
             try:
                 self.step()
-                self._failures = 0
+                self._failures = self._poisoned = 0
             except (DatabaseError, TickstoreUnavailable) as error:
                 self._recover(error)
+            except Exception as error:
+                log.exception("a round of the fills process failed")
+                self._recover(error, poisoned=True)
         self._drain()
         log.info("fills process stopped")
 
@@ -123,9 +128,11 @@ class FillsProcess:
             log.warning("another fills process holds the lock; waiting for it to end")
             time.sleep(1.0)
         known = paper_store.cursor_get()
-        if known is None:
+        if known is None or self._poisoned >= POISON_LIMIT:
+            if known is not None:
+                log.error("entries after this cursor cannot be processed and are skipped", extra={"cursor": known[0]})
             head = self._store.stream_head()
-            known = (head.cursor, head.epoch)
+            known, self._poisoned = (head.cursor, head.epoch), 0
         cursor, epoch = known
         memory = _Memory(engine=PaperEngine(cursor), epoch=epoch, written_cursor=cursor)
         resting = paper_store.resting_load()
@@ -143,8 +150,13 @@ class FillsProcess:
         log.info("paper orders restored", extra={"orders": len(resting), "cursor": cursor})
         return memory
 
-    def _recover(self, error: Exception) -> None:
-        """Forget everything in memory, drop the connection, wait a little."""
+    def _recover(self, error: Exception, *, poisoned: bool = False) -> None:
+        """Forget everything in memory, drop the connection, wait a little.
+
+        A fault of ours that comes back is likely caused by what stands next in the stream: after
+        POISON_LIMIT tries the process goes on at the stream's head, as after any other gap.
+        """
+        self._poisoned += poisoned
         wait_s = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)]
         self._failures += 1
         self.counters.restarts += 1
@@ -318,6 +330,7 @@ class FillsProcess:
                 "trades": self.counters.trades,
                 "accepted": self.counters.accepted,
                 "restarts": self.counters.restarts,
+                "refused": memory.engine.refused,
             },
         )
 

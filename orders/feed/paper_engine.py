@@ -13,7 +13,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from markets.domain.events import BookSnapshot, FeedGap, LevelChange, MarketResolved, TickSizeChange, TradePrint
+from markets.domain.events import (
+    BookSnapshot,
+    FeedEvent,
+    FeedGap,
+    LevelChange,
+    MarketResolved,
+    TickSizeChange,
+    TradePrint,
+)
 from markets.domain.instruments import MarketFacts, MarketState, Side
 from markets.domain.views import VIEW_DEPTH, BookStatus, BookView
 from markets.tickstore import StreamEvent
@@ -125,6 +133,7 @@ class PaperEngine:
     def __init__(self, cursor: str = "0-0") -> None:
         self.cursor = cursor
         self.effects = Effects()
+        self.refused = 0  # events that no book could hold
         self.books: dict[int, PaperBook] = {}
         self.live: dict[str, _Live] = {}
         self.facts: dict[int, MarketFacts] = {}
@@ -145,6 +154,7 @@ class PaperEngine:
         )
         self.facts[outcome_id] = facts
         self._partner[outcome_id] = partner.outcome_id
+        self._partner[partner.outcome_id] = outcome_id
         self.view_load(outcome_id, view)
 
     def view_load(self, outcome_id: int, view: BookView | None) -> bool:
@@ -176,7 +186,10 @@ class PaperEngine:
     def untrack(self, outcome_ids: Iterable[int]) -> None:
         for outcome_id in outcome_ids:
             if not self.books[outcome_id].orders:
-                del self.books[outcome_id], self.facts[outcome_id], self._partner[outcome_id]
+                del self.books[outcome_id], self.facts[outcome_id]
+                partner = self._partner[outcome_id]
+                if partner not in self.books:
+                    del self._partner[outcome_id], self._partner[partner]
 
     def gap(self) -> None:
         """Something of the stream was missed: no book is sure until its next snapshot."""
@@ -193,35 +206,41 @@ class PaperEngine:
     # Events -------------------------------------------------------------------------------
 
     def apply(self, cursor: str, events: Sequence[StreamEvent]) -> None:
-        """Let one batch of the stream happen."""
+        """Let one batch of the stream happen. An event that no book can hold makes its book unsure, nothing more."""
         self.cursor = cursor
         for item in events:
-            outcome_id, event = item.outcome_id, item.event
-            if isinstance(event, TradePrint):
-                # A trade of one token is a trade of the other at the mirrored price.
-                for followed in (outcome_id, self._partner_of(outcome_id)):
-                    if followed in self.books:
-                        self._filled(followed, self.books[followed].on_trade(event))
-                continue
-            if isinstance(event, MarketResolved):
-                self._market_end(outcome_id)
-                continue
-            if (book := self.books.get(outcome_id)) is None:
-                continue
-            if isinstance(event, LevelChange):
-                if book.known:
-                    self._filled(outcome_id, book.on_change(event))
-            elif isinstance(event, BookSnapshot):
-                self._filled(outcome_id, book.on_snapshot(event))
-            elif isinstance(event, TickSizeChange):
-                book.on_tick(event.new_tick)
-            elif isinstance(event, FeedGap):
-                book.on_gap()
+            try:
+                self._apply(item.outcome_id, item.event)
+            except ValueError:
+                self.refused += 1
+                if (book := self.books.get(item.outcome_id)) is not None:
+                    book.on_gap()
+
+    def _apply(self, outcome_id: int, event: FeedEvent) -> None:
+        if isinstance(event, TradePrint):
+            # A trade of one token is a trade of the other at the mirrored price.
+            for followed in (outcome_id, self._partner_of(outcome_id)):
+                if followed in self.books:
+                    self._filled(followed, self.books[followed].on_trade(event))
+            return
+        if isinstance(event, MarketResolved):
+            self._market_end(outcome_id)
+            return
+        if (book := self.books.get(outcome_id)) is None:
+            return
+        if isinstance(event, LevelChange):
+            if book.known:
+                self._filled(outcome_id, book.on_change(event))
+        elif isinstance(event, BookSnapshot):
+            self._filled(outcome_id, book.on_snapshot(event))
+        elif isinstance(event, TickSizeChange):
+            book.on_tick(event.new_tick)
+        elif isinstance(event, FeedGap):
+            book.on_gap()
 
     def _partner_of(self, outcome_id: int) -> int | None:
-        if outcome_id in self._partner:
-            return self._partner[outcome_id]
-        return next((ours for ours, theirs in self._partner.items() if theirs == outcome_id), None)
+        """Return the other outcome of a market in which at least one of the two is followed."""
+        return self._partner.get(outcome_id)
 
     # Orders -------------------------------------------------------------------------------
 
@@ -353,9 +372,9 @@ class PaperEngine:
         )
 
     def _market_end(self, outcome_id: int) -> None:
-        known = outcome_id if outcome_id in self.books else self._partner_of(outcome_id)
-        if known is not None:
-            self._cancel_in({known, self._partner[known]}, "the market is resolved")
+        partner = self._partner_of(outcome_id)
+        if partner is not None:
+            self._cancel_in({outcome_id, partner}, "the market is resolved")
 
     def _cancel_in(self, outcome_ids: set[int], reason: str) -> None:
         for key in [key for key, live in self.live.items() if live.outcome_id in outcome_ids]:

@@ -13,15 +13,12 @@ from decimal import Decimal
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from orders.domain.equity import day_start
 from orders.domain.lifecycle import OPEN, OrderState
 from orders.models import (
-    Account,
     Discrepancy,
     Fill,
     KillSwitch,
     LedgerEntry,
-    LedgerTransaction,
     Order,
     PaperOrder,
     PnlSnapshot,
@@ -52,29 +49,10 @@ class Switch:
     empty_reads: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Causes:
-    """Where a change of equity since a moment came from; the parts add up to `total`."""
-
-    since: datetime
-    realized: Decimal
-    open_positions: Decimal
-    fees: Decimal
-
-    @property
-    def total(self) -> Decimal:
-        return self.realized + self.open_positions + self.fees
-
-
-def account_rows(*, owner_id: int | None = None) -> QuerySet[Account]:
-    rows = Account.objects.order_by("id")
-    return rows if owner_id is None else rows.filter(owner_id=owner_id)
-
-
 def kill_switch() -> Switch:
     row = KillSwitch.objects.filter(pk=1).first()
     if row is None:
-        return Switch(killed=False, reason="", by="", at=None, empty_reads=0)
+        return Switch(killed=True, reason="the switch is missing: run migrate", by="", at=None, empty_reads=0)
     return Switch(killed=row.killed, reason=row.reason, by=row.by, at=row.at, empty_reads=row.empty_reads)
 
 
@@ -131,23 +109,11 @@ def open_orders(account_id: int, *, outcome_ids: Iterable[int] | None = None) ->
     return list(order_rows(account_id, states=OPEN_STATES, outcome_ids=outcome_ids))
 
 
-def order_get(order_id: int, *, account_ids: Iterable[int]) -> Order | None:
-    return (
-        Order.objects.filter(pk=order_id, account_id__in=list(account_ids))
-        .select_related("market", "outcome", "market__event", "account", "replaces")
-        .first()
-    )
-
-
 def queues(orders: Iterable[Order]) -> dict[int, Decimal]:
     """Return the shares estimated to trade before each resting paper order, by order id."""
     by_venue = {order.venue_order_id: order.pk for order in orders if order.venue_order_id}
     rows = PaperOrder.objects.filter(venue_order_id__in=by_venue, state=PaperOrder.State.LIVE)
     return {by_venue[venue_id]: ahead for venue_id, ahead in rows.values_list("venue_order_id", "queue_ahead")}
-
-
-def fills_of_order(order_id: int) -> list[Fill]:
-    return list(Fill.objects.filter(order_id=order_id).order_by("id"))
 
 
 def fill_rows(
@@ -178,13 +144,6 @@ def order_count(account_id: int, *, since: datetime, origin: tuple[str, int] | N
     return rows.count()
 
 
-def ledger_of_order(order: Order) -> list[LedgerTransaction]:
-    """Return the ledger facts of an order's fills, with their entries."""
-    references = [f"fill:{pk}" for pk in Fill.objects.filter(order=order).values_list("pk", flat=True)]
-    rows = LedgerTransaction.objects.filter(account_id=order.account_id, reference__in=references)
-    return list(rows.prefetch_related("entries").order_by("id"))
-
-
 def ledger_sums(account_id: int) -> dict[str, Decimal]:
     """Return each asset's sum over all books; every one is zero in a ledger that balances."""
     rows = LedgerEntry.objects.filter(account_id=account_id).values_list("asset").annotate(total=Sum("amount"))
@@ -212,26 +171,6 @@ def equity_series(account_id: int, *, since: datetime | None) -> list[tuple[date
     points = list(rows.order_by("at").values_list("at", "equity"))
     step = max(1, len(points) // CHART_POINTS)
     return points[:-1:step] + points[-1:]
-
-
-def causes_today(account: Account, *, now: datetime, unrealized: Decimal) -> Causes:
-    """Return today's change of equity by cause, from the last snapshot before midnight UTC to now."""
-    midnight = day_start(now)
-    before = PnlSnapshot.objects.filter(account=account, at__lt=midnight).order_by("-at").first()
-    totals = Position.objects.filter(account=account).aggregate(
-        realized=Coalesce(Sum("realized"), _ZERO), fees=Coalesce(Sum("fees"), _ZERO)
-    )
-    was = (before.realized, before.unrealized, before.fees) if before else (_ZERO, _ZERO, _ZERO)
-    return Causes(
-        since=midnight if before else account.created_at,
-        realized=totals["realized"] - was[0],
-        open_positions=unrealized - was[1],
-        fees=was[2] - totals["fees"],
-    )
-
-
-def last_snapshot(account_id: int) -> PnlSnapshot | None:
-    return PnlSnapshot.objects.filter(account_id=account_id).order_by("-at").first()
 
 
 def reconcile_runs(account_id: int, *, limit: int = 20) -> list[ReconcileRun]:

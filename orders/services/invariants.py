@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection
 
@@ -24,13 +25,17 @@ class Violation:
         return f"{self.invariant} {self.subject}: {self.message}"
 
 
-def check_invariants(account_ids: Iterable[int] | None = None) -> list[Violation]:
-    """Return every broken invariant of the accounts (all of them without ids)."""
+def check_invariants(account_ids: Iterable[int] | None = None, *, since: datetime | None = None) -> list[Violation]:
+    """Return every broken invariant of the accounts (all of them without ids).
+
+    `since` limits the questions about single orders and fills to those that are open or were
+    made after it; sums over the whole ledger are always asked.
+    """
     ids = None if account_ids is None else sorted(account_ids)
     found: list[Violation] = []
     for invariant, subject, message, sql, values in _QUESTIONS:
         with connection.cursor() as cursor:
-            cursor.execute(sql, {"ids": ids, **values})
+            cursor.execute(sql, {"ids": ids, "since": since, **_OPEN, **values})
             found += [
                 Violation(invariant=invariant, subject=subject.format(*row), message=message.format(*row))
                 for row in cursor.fetchall()
@@ -47,6 +52,10 @@ def ledger_sum(account_ids: Sequence[int] | None = None) -> dict[str, str]:
 
 _OPEN = {"open": sorted(OPEN)}
 _MINE = "(%(ids)s::bigint[] IS NULL OR {0}account_id = ANY(%(ids)s))"
+_RECENT_ORDERS = (
+    _MINE.format("o.") + " AND (%(since)s::timestamptz IS NULL OR o.created_at >= %(since)s OR o.state = ANY(%(open)s))"
+)
+_RECENT_FILLS = _MINE.format("f.") + " AND (%(since)s::timestamptz IS NULL OR f.recorded_at >= %(since)s)"
 
 _LEDGER_SUM = f"""
 SELECT account_id, asset, SUM(amount) FROM orders_ledgerentry e WHERE {_MINE.format("e.")}
@@ -58,7 +67,7 @@ _QUESTIONS: tuple[tuple[str, str, str, str, dict[str, object]], ...] = (
         "I1",
         "order {0}",
         "its venue id {1} is not the one its key makes",
-        f"""SELECT id, venue_order_id FROM orders_order o WHERE {_MINE.format("o.")}
+        f"""SELECT id, venue_order_id FROM orders_order o WHERE {_RECENT_ORDERS}
         AND venue_order_id LIKE 'paper-%%' AND venue_order_id <> 'paper-' || client_key::text""",  # noqa: S608
         {},
     ),
@@ -67,7 +76,7 @@ _QUESTIONS: tuple[tuple[str, str, str, str, dict[str, object]], ...] = (
         "order {0}",
         "filled {1}, but its fills sum to {2} of {3} ordered",
         f"""SELECT o.id, o.filled_size, COALESCE(SUM(f.size) FILTER (WHERE NOT f.voided), 0), o.size
-        FROM orders_order o LEFT JOIN orders_fill f ON f.order_id = o.id WHERE {_MINE.format("o.")}
+        FROM orders_order o LEFT JOIN orders_fill f ON f.order_id = o.id WHERE {_RECENT_ORDERS}
         GROUP BY o.id HAVING o.filled_size <> COALESCE(SUM(f.size) FILTER (WHERE NOT f.voided), 0)
             OR o.filled_size > o.size + 0.01""",  # noqa: S608
         {},
@@ -78,7 +87,7 @@ _QUESTIONS: tuple[tuple[str, str, str, str, dict[str, object]], ...] = (
         "{1} ledger facts of kind fill and {2} of kind void",
         f"""SELECT f.id, COUNT(t.id) FILTER (WHERE t.kind = 'fill'), COUNT(t.id) FILTER (WHERE t.kind = 'void')
         FROM orders_fill f LEFT JOIN orders_ledgertransaction t
-            ON t.account_id = f.account_id AND t.reference = 'fill:' || f.id WHERE {_MINE.format("f.")}
+            ON t.account_id = f.account_id AND t.reference = 'fill:' || f.id WHERE {_RECENT_FILLS}
         GROUP BY f.id HAVING COUNT(t.id) FILTER (WHERE t.kind = 'fill') <> 1
             OR COUNT(t.id) FILTER (WHERE t.kind = 'void') <> (f.voided)::int""",  # noqa: S608
         {},
@@ -148,7 +157,7 @@ _QUESTIONS: tuple[tuple[str, str, str, str, dict[str, object]], ...] = (
         "I16",
         "order {0}",
         "is {1} and its journal has no event of it",
-        f"""SELECT o.id, o.state FROM orders_order o WHERE {_MINE.format("o.")} AND NOT EXISTS (
+        f"""SELECT o.id, o.state FROM orders_order o WHERE {_RECENT_ORDERS} AND NOT EXISTS (
             SELECT 1 FROM alerts_auditevent e WHERE e.subject_kind = 'order' AND e.subject_id = o.id::text)""",  # noqa: S608
         {},
     ),
@@ -159,14 +168,14 @@ _QUESTIONS: tuple[tuple[str, str, str, str, dict[str, object]], ...] = (
         f"""SELECT f.id, COUNT(e.id) FROM orders_fill f LEFT JOIN alerts_auditevent e
             ON e.subject_kind = 'order' AND e.subject_id = f.order_id::text
             AND e.kind IN ('order.filled', 'order.partially_filled') AND (e.payload->>'fill_id')::bigint = f.id
-        WHERE {_MINE.format("f.")} GROUP BY f.id HAVING COUNT(e.id) <> 1""",  # noqa: S608
+        WHERE {_RECENT_FILLS} GROUP BY f.id HAVING COUNT(e.id) <> 1""",  # noqa: S608
         {},
     ),
     (
         "I6",
         "order {0}",
         "rests as {1} although it is filled",
-        f"""SELECT id, state FROM orders_order o WHERE {_MINE.format("o.")}
+        f"""SELECT id, state FROM orders_order o WHERE {_RECENT_ORDERS}
         AND state = ANY(%(resting)s) AND filled_size >= size""",  # noqa: S608
         {"resting": sorted(RESTING - {OrderState.MATCHED})},
     ),

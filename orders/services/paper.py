@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from alerts.domain.events import Severity
 from alerts.services.journal import event_record
 from markets.domain.units import Price, Shares, Usd, micro_from_decimal
-from orders.domain.lifecycle import OPEN, TRANSITIONS, Environment, OrderState, TradingState
+from orders.domain.lifecycle import OPEN, TRANSITIONS, Environment, OrderState, TradingState, TransitionError
 from orders.models import Order, PaperOrder, PaperTrade
 from orders.services.accounts import trading_state_set
 from orders.services.faults import faultpoint
@@ -40,8 +40,9 @@ def paper_sync(venue_order_id: str, *, now: datetime) -> int:
     """
     try:
         return _sync(venue_order_id, now=now)
-    except FillError as error:
-        _refused(venue_order_id, str(error), now=now)
+    except (FillError, TransitionError, IntegrityError) as error:
+        # One order that cannot be booked must not stop the others: its account halts, the rest goes on.
+        _refused(venue_order_id, str(error).splitlines()[0], now=now)
         return 0
 
 

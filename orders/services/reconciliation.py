@@ -47,11 +47,26 @@ class Reconciliation:
     repaired: int
     orders_compared: int
     fills_compared: int
+    error: str = ""
 
 
 def reconcile(account_id: int, now: datetime) -> Reconciliation:
-    """Compare one account with its venue, repair, and store what was found. Never raises for what it finds."""
+    """Compare one account with its venue, repair, and store what was found.
+
+    A run that fails is stored with its error and counts as not clean; other accounts are not held up.
+    """
     run = ReconcileRun.objects.create(account_id=account_id, started_at=now)
+    try:
+        return _reconcile(account_id, run, now=now)
+    except Exception as error:
+        log.exception("a reconciliation failed", extra={"account": account_id, "run": run.pk})
+        ReconcileRun.objects.filter(pk=run.pk).update(finished_at=now, error=f"{type(error).__name__}: {error}"[:300])
+        return Reconciliation(
+            run_id=run.pk, clean=False, found=0, repaired=0, orders_compared=0, fills_compared=0, error=str(error)
+        )
+
+
+def _reconcile(account_id: int, run: ReconcileRun, *, now: datetime) -> Reconciliation:
     since = _since(account_id)
     # Trading goes on meanwhile. The venue acts first, so our fills are read before its trades and its
     # orders before ours: what happens in between shows up as a difference that repairs itself.
@@ -61,7 +76,7 @@ def reconcile(account_id: int, now: datetime) -> Reconciliation:
     mine = _our_orders(account_id, [o.venue_order_id for o in theirs])
     differences = compare_trades(my_trades, trades) + compare_orders(mine, theirs)
     found = [_repair(difference, now=now) for difference in differences]
-    found += [(difference, "") for difference in _books(account_id)]
+    found += [(difference, "") for difference in _books(account_id, since=since)]
     open_ends = [difference for difference, repair in found if not repair]
     clean = not open_ends
     _store(run, found, clean=clean, orders=len(mine), fills=len(trades), now=now)
@@ -142,7 +157,7 @@ def _repair(difference: Difference, *, now: datetime) -> tuple[Difference, str]:
     return difference, ""
 
 
-def _books(account_id: int) -> list[Difference]:
+def _books(account_id: int, *, since: datetime) -> list[Difference]:
     """Compare cash and positions with the venue's, and our own books with each other, while nothing moves."""
     with transaction.atomic():
         account = account_lock(account_id)
@@ -155,7 +170,7 @@ def _books(account_id: int) -> list[Difference]:
         found = compare_books(ours, their_books(account_id))
         found += [
             Difference(kind=DiscrepancyKind.LEDGER_DIFFERS, subject=v.subject, ours=f"{v.invariant}: {v.message}")
-            for v in check_invariants([account_id])
+            for v in check_invariants([account_id], since=since)
         ]
     return found
 
