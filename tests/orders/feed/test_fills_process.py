@@ -241,3 +241,56 @@ def test_displayed_depth_is_not_taken_twice(stream: Stream) -> None:
     assert (fresh(first).filled_size, fresh(second).filled_size) == (80, 20)
     assert fresh(second).state == "canceled"
     assert check_invariants() == []
+
+
+def test_an_entry_nobody_can_read_is_skipped_after_three_tries(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    from markets.tickstore import keys
+
+    monkeypatch.setattr("orders.feed.fills_process.time.sleep", lambda _: None)
+    # The test's transaction and advisory lock live on this connection: it stays open here.
+    monkeypatch.setattr("orders.feed.fills_process.connection.close", lambda: None)
+    account, outcome, fills = account_make(), outcome_make(), process()
+    stream.snapshot(outcome, **BOOK)
+    order = send(account, outcome, price="0.48", size="10")
+    rounds(fills)
+    stream.writer.redis.execute_command("XADD", keys.EVENTS, f"{stream.writer.epoch}-2", "e", b"not msgpack")
+    stream.resume()
+    steps = iter(range(6))
+
+    def step(**_: Any) -> None:
+        if next(steps, None) is None:
+            fills.stop()
+        FillsProcess.step(fills, block_ms=None)
+
+    monkeypatch.setattr(fills, "step", step)
+    fills.run()
+    assert fills.counters.restarts == 3
+    stream.trade(outcome, Side.SELL, "0.48", "105")
+    rounds(process())
+    assert fresh(order).filled_size == 5
+
+
+def test_only_one_process_is_the_venue(stream: Stream) -> None:
+    """Another session that asks for the lock is refused as long as this one lives."""
+    import psycopg
+    from django.db import connection
+
+    from orders.feed.paper_store import _LOCK
+
+    process().step(block_ms=None)
+    with psycopg.connect(**connection.get_connection_params() | {"cursor_factory": psycopg.Cursor}) as other:
+        assert other.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone() == (False,)
+
+
+def test_a_market_that_delays_takers_holds_a_marketable_order(stream: Stream) -> None:
+    account, outcome = account_make(), outcome_make(seconds_delay=3)
+    clock = {"now": now().timestamp() + 1}
+    fills = FillsProcess(get_tickstore(), latency_ms=0, clock=lambda: clock["now"])
+    stream.snapshot(outcome, **BOOK)
+    taker = send(account, outcome, price="0.52", size="10")
+    maker = send(account, outcome, price="0.48", size="10")
+    rounds(fills)
+    assert [fresh(o).state for o in (taker, maker)] == ["sending", "live"]
+    clock["now"] += 3
+    rounds(fills)
+    assert fresh(taker).state == "filled"
