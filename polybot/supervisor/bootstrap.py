@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 UV = "uv==0.13.8"
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 class BootstrapError(RuntimeError):
@@ -38,16 +39,35 @@ def ensure(project: Path, *, lock: str) -> Path:
     if python.exists() and _is_current(stamps, wanted, lock, project):
         return python
     began = time.monotonic()
-    if not python.exists():
+    if not _has_pip(python):
+        shutil.rmtree(folder, ignore_errors=True)  # a first try that was cut off leaves half an environment
         _say("making the virtual environment .venv")
         _make(folder)
     _say(f"installing packages ({lock}), about a minute the first time")
-    _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV], "installing uv")
-    command = [str(python), "-m", "uv", "pip", "install", "--quiet", "--python", str(python), "--require-hashes"]
-    _run([*command, "--compile-bytecode", "-r", str(requirements)], "installing packages")
+    _install(python, requirements)
     stamps[lock].write_text(wanted)
     _say(f"installed in {time.monotonic() - began:.0f} s")
     return python
+
+
+def _has_pip(python: Path) -> bool:
+    return (
+        python.exists() and subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True).returncode == 0
+    )
+
+
+def _install(python: Path, requirements: Path) -> None:
+    """Install with uv, which takes seconds; with pip, which takes a minute, where uv cannot reach the packages."""
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _run([*pip, UV], "installing uv")
+    command = [str(python), "-m", "uv", "pip", "install", "--quiet", "--python", str(python), "--require-hashes"]
+    if SYSTEM_CERTIFICATES.exists():  # as pip does: a company's own certificate authority is trusted there
+        command.append("--system-certs")
+    try:
+        _run([*command, "--compile-bytecode", "-r", str(requirements)], "installing packages")
+    except BootstrapError as error:
+        _say(f"uv could not install, trying pip, which takes longer ({str(error).splitlines()[-1].strip()})")
+        _run([*pip, "--require-hashes", "-r", str(requirements)], "installing packages")
 
 
 def _is_current(stamps: dict[str, Path], wanted: str, lock: str, project: Path) -> bool:
