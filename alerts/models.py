@@ -116,7 +116,7 @@ class Delivery(models.Model):
         SUPPRESSED = "suppressed"
 
     event = models.ForeignKey(AuditEvent, on_delete=models.PROTECT, related_name="deliveries")
-    channel = models.ForeignKey(AlertChannel, on_delete=models.CASCADE)
+    channel = models.ForeignKey(AlertChannel, on_delete=models.PROTECT)  # the log outlives its use: switch it off
     rule = models.ForeignKey(AlertRule, on_delete=models.SET_NULL, null=True)
     severity = models.CharField(max_length=10, choices=[(s, s) for s in Severity], default=Severity.INFO)
     same_as = models.CharField(max_length=160, blank=True)  # what counts as the same thing, in this rule's words

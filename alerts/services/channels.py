@@ -67,7 +67,9 @@ def channel_save(channel: AlertChannel, *, by: str) -> None:
 
 @transaction.atomic
 def channel_delete(channel: AlertChannel, *, by: str) -> None:
-    """Remove a channel with its delivery log."""
+    """Remove a channel that never sent anything. Raises ValidationError for one whose log must stay."""
+    if Delivery.objects.filter(channel=channel).exists():
+        raise ValidationError(f"{channel} has a delivery log, which is kept: switch the channel off instead")
     name, identity = str(channel), channel.pk
     channel.delete()
     event_record(

@@ -141,4 +141,6 @@ def test_a_channel_is_made_tested_and_removed(staff: Client) -> None:
     assert (told["state"], told["last_error"]) == ("failed", "'nobody' is not an e-mail address")
     assert call(staff, "post", "alerts/channels", {"transport": "pigeon", "label": "x"})[0] == 400
     assert len(call(staff, "get", "alerts/deliveries?state=failed")[1]) == 1
-    assert call(staff, "delete", path)[0] == 204
+    assert call(staff, "delete", path)[0] == 400  # its log is kept
+    unused = channel_make()
+    assert call(staff, "delete", f"alerts/channels/{unused.pk}")[0] == 204
