@@ -64,17 +64,30 @@ class Announcer:
         self.best_prices(market)
 
     def trade(
-        self, market: Market, *, token_id: str, side: Side, price: int, size: int, inferred: bool = False
+        self,
+        market: Market,
+        *,
+        token_id: str,
+        side: Side,
+        price: int,
+        size: int,
+        inferred: bool = False,
+        alone: bool = False,
     ) -> None:
-        """Tell a trade of the taker's token and remember it as the last one."""
+        """Tell a trade of the taker's token and remember it as the last one.
+
+        `alone`: no fresh books follow, so only the told token's book carries it, or hashes of the other token
+        would rest on something its watchers never heard.
+        """
         core = self._core
         outcome = market.index_of(token_id)
         market.last_trade_price = price if outcome == 0 else ONE - price
         market.last_trade_side = "BUY" if (side is Side.BUY) == (outcome == 0) else "SELL"
         market.volume += price * size // ONE
         market.volume_24h += price * size // ONE
-        core.books[market.token_ids[0]].last_trade = market.last_trade_price
-        core.books[market.token_ids[1]].last_trade = ONE - market.last_trade_price
+        core.books[token_id].last_trade = price
+        if not alone:
+            core.books[market.token_ids[1 - outcome]].last_trade = ONE - price
         body: dict[str, Any] = {
             "event_type": "last_trade_price",
             "market": market.condition_id,

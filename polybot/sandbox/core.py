@@ -96,6 +96,8 @@ class Core:
         for market in self.catalogue.markets_of(event):
             self.engines.pop(market.condition_id, None)
             self.history.pop(market.condition_id, None)
+            if not self.accounts.collateral.get(market.condition_id):
+                self.accounts.collateral.pop(market.condition_id, None)
             for token_id in market.token_ids:
                 self.books.pop(token_id, None)
         self.catalogue.drop(event)

@@ -231,8 +231,7 @@ class Exchange:
         def wanted(trade: TradeRecord) -> bool:
             parties = ((trade.owner, trade.maker), *((p.owner, p.maker) for p in trade.parts))
             return (
-                (not trade_id or trade.trade_id == trade_id)
-                and (not market or trade.market == market)
+                (not market or trade.market == market)
                 and (not asset_id or trade.token_id == asset_id)
                 and (not before_s or trade.matched_ms // 1000 < before_s)
                 and (not after_s or trade.matched_ms // 1000 > after_s)
@@ -240,7 +239,10 @@ class Exchange:
                 and (not address or any(m.lower() == address for _, m in parties))
             )
 
-        return [trade for trade in reversed(self._core.user_trades.values()) if wanted(trade)]
+        known = self._core.user_trades
+        if trade_id:
+            return [trade for trade in (known.get(trade_id),) if trade and wanted(trade)]
+        return [trade for trade in reversed(known.values()) if wanted(trade)]
 
     def public_trades(self, *, market: str = "", limit: int = 100, offset: int = 0) -> list[TradeRecord]:
         """Return the newest trades of everybody, house traders included (Data API)."""

@@ -117,7 +117,10 @@ class Execution:
             self._settlement.begin(trade, holds)
             self._tell_trade(trade, taker, makers, size)
         if told:
-            self._announcer.trade(market, token_id=trade.token_id, side=taker.side, price=price, size=size)
+            recorded = not isinstance(core.engines[market.condition_id], LiveEngine)
+            self._announcer.trade(
+                market, token_id=trade.token_id, side=taker.side, price=price, size=size, alone=recorded
+            )
 
     def maker_fill(self, market: Market, record: OrderRecord, size: int, *, house: Wallet, inferred: bool) -> None:
         """Fill a user's resting order from a recording: a house taker comes and hits it.

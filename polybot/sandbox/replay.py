@@ -205,7 +205,7 @@ class Replay:
     def _trade(self, message: RecordedTrade) -> None:
         market = self._cast_of[message.token_id].market
         self._announcer.trade(
-            market, token_id=message.token_id, side=message.side, price=message.price, size=message.size
+            market, token_id=message.token_id, side=message.side, price=message.price, size=message.size, alone=True
         )
         self._print(market, message.token_id, message.side, (message.price, message.size), inferred=False)
 
@@ -221,7 +221,7 @@ class Replay:
     def _infer(self, market: Market, token_id: str, hit: Side, price: int, size: int) -> None:
         self.inferred += 1
         side = hit.opposite
-        self._announcer.trade(market, token_id=token_id, side=side, price=price, size=size, inferred=True)
+        self._announcer.trade(market, token_id=token_id, side=side, price=price, size=size, inferred=True, alone=True)
         self._print(market, token_id, side, (price, size), inferred=True)
 
     def _print(self, market: Market, token_id: str, side: Side, level: Level, *, inferred: bool) -> None:

@@ -29,6 +29,7 @@ class Trading:
         self._core = core
         self._announcer = announcer
         self._execution = execution
+        self._dated: dict[str, int] = {}  # order id -> when it is taken off, Unix ms
 
     # Arrival ----------------------------------------------------------------------------------------
 
@@ -156,6 +157,8 @@ class Trading:
         core.engines[market.condition_id].rest(book_order, core.now)
         record.status = "LIVE"
         core.open[record.order_id] = record
+        if record.expiration_s:
+            self._dated[record.order_id] = (record.expiration_s - GTD_EARLY_S) * 1000
         asset, amount = reservation(record)
         add(wallet.reserved, asset, amount)
 
@@ -182,6 +185,7 @@ class Trading:
         release_all(core, record)
         core.engines[market.condition_id].remove(record.order_id)
         del core.open[record.order_id]
+        self._dated.pop(record.order_id, None)
         record.status = status
         core.dirty = True
         self._tell(record, "CANCELLATION")
@@ -190,13 +194,14 @@ class Trading:
     def expire(self) -> None:
         """Take off GTD orders, a minute before their stated expiration as the venue does."""
         core = self._core
-        due = [
-            record
-            for record in core.open.values()
-            if record.expiration_s and (record.expiration_s - GTD_EARLY_S) * 1000 <= core.now
-        ]
-        for record in due:
-            self.take_off(record, "CANCELED_EXPIRED_ORDER")
+        if not self._dated:
+            return
+        due = [order_id for order_id, at in self._dated.items() if at <= core.now]
+        for order_id in due:
+            del self._dated[order_id]
+            record = core.open.get(order_id)
+            if record is not None:
+                self.take_off(record, "CANCELED_EXPIRED_ORDER")
 
     def drop_unfunded(self, wallet: Wallet, asset: str) -> None:
         """Cancel a wallet's newest orders on an asset until the rest is covered, as when money was moved away."""
