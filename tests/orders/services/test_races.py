@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,7 @@ from markets.domain.instruments import Side
 from markets.domain.units import Price, Shares, Usd
 from markets.models import Outcome
 from orders.models import Account, Fill, Order, Position
+from orders.services import kill
 from orders.services.accounts import account_lock
 from orders.services.execution import order_submit
 from orders.services.fills import fill_record
@@ -108,3 +110,25 @@ def record(order: Order, trade_id: str, size: str) -> bool:
         venue_at=AT,
         now=AT,
     ).created
+
+
+def test_no_order_is_sent_after_the_kill_switch_was_committed() -> None:
+    """Ten rounds of senders against one kill (I13): what is SENDING when the kill returns is all there ever is."""
+    account, outcome = account_make("1000"), outcome_make(fee_rate_ppm=0)
+    for number in range(10):
+        ids = [order_make(account, outcome, price="0.10", size="5").pk for _ in range(16)]
+        at_kill: list[int] = []
+
+        def work(worker: int, ids: list[int] = ids, at_kill: list[int] = at_kill, number: int = number) -> int:
+            if worker == 0:
+                time.sleep(0.002 * number)
+                kill.kill_set("drill", "ada", AT)
+                at_kill.append(Order.objects.filter(pk__in=ids, state="sending").count())
+                return 0
+            return sum(order_submit(order_id, AT) for order_id in ids[worker - 1 :: 7])
+
+        sent = sum(race(work))
+        assert at_kill == [sent]
+        assert Order.objects.filter(pk__in=ids, state="abandoned").count() == 16 - sent
+        kill.kill_release("drill over", "ada", AT)
+    assert check_invariants([account.pk]) == []
