@@ -91,13 +91,14 @@ class Privileges:
 
 
 def privileges_for(cluster: Path, binaries: Path) -> Privileges:
-    """Return how to run Postgres, which refuses to be root.
+    """Return how to run Postgres, which refuses to be root, or a user without a name.
 
     A user namespace maps us to `nobody` while files stay ours. Where namespaces are
     refused (bare chroots, most containers) it runs as `nobody` itself, if that user can
     reach the cluster and the binaries. Raises StoreError with the way out otherwise.
     """
-    if os.getuid() != 0:
+    is_root, has_name = os.getuid() == 0, _has_name(os.getuid())
+    if not is_root and has_name:
         return Privileges()
     nobody = pwd.getpwnam("nobody")
     prefix = ("unshare", "-U", f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}", "--")
@@ -108,6 +109,11 @@ def privileges_for(cluster: Path, binaries: Path) -> Privileges:
         and subprocess.run([*prefix, "true"], capture_output=True).returncode == 0
     ):
         return Privileges(prefix=prefix)
+    if not is_root:
+        raise StoreError(
+            f"Postgres needs a user with a name and {os.getuid()} has none, and user namespaces are refused here: "
+            "run as a user that is in /etc/passwd, or set DATABASE_URL"
+        )
     above = (*cluster.parent.parents, *binaries.parents, binaries)  # the data directory itself can be opened
     closed = next((folder for folder in above if not folder.stat().st_mode & 0o001), None)
     if closed is None:
@@ -116,6 +122,14 @@ def privileges_for(cluster: Path, binaries: Path) -> Privileges:
         f"Postgres does not run as root, user namespaces are refused here, and {closed} is closed to other users: "
         "use folders that others may pass through, run as an ordinary user, or set DATABASE_URL"
     )
+
+
+def _has_name(user: int) -> bool:
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return False
+    return True
 
 
 @dataclass
