@@ -93,8 +93,9 @@ class EnvelopePagination(PageNumberPagination):
     page_size_query_param = "limit"
 
     def get_paginated_response(self, data: Any) -> Response:
-        assert self.page is not None
         response = Response(data)
+        if self.page is None:  # a list that was not paged
+            return response
         response.meta = {  # type: ignore[attr-defined]
             "page": self.page.number,
             "limit": self.page.paginator.per_page,

@@ -12,9 +12,10 @@ http = get_asgi_application()
 
 # Django must be ready before anything below can be imported.
 from polybot.checks import refuse_bad_configuration  # noqa: E402
-from polybot.dashboard import routing  # noqa: E402
+from polybot.dashboard import actions, routing  # noqa: E402
 
 refuse_bad_configuration()
 # Any site may open a socket with a visitor's cookies: only pages of our own hosts may.
-sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(getattr(routing, "websocket_urlpatterns", []))))
+routes = routing.websocket_urlpatterns(watch=actions.page_watch)
+sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(routes)))
 application = ProtocolTypeRouter({"http": http, "websocket": sockets})

@@ -15,7 +15,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -27,7 +27,7 @@ from alerts.services import channels, journal
 from markets.selectors import catalogue
 from markets.selectors import screens as market_pages
 from markets.services import watch
-from orders.selectors import screens as order_pages
+from orders.selectors import pages as order_pages
 from orders.services import execution
 from orders.tasks import submit_order
 from polybot.dashboard.frame import desk_of
@@ -147,10 +147,9 @@ def halt_lift(request: HttpRequest, halt_id: int) -> HttpResponse:
 
 @action
 def order_cancel(request: HttpRequest, order_id: int) -> HttpResponse:
-    row = order_pages.order_get(order_id, account_ids=account_ids(request))
-    if row is None:
+    if order_pages.order_story(order_id, account_ids=account_ids(request)) is None:
         raise Http404("no such order")
-    if execution.order_cancel_request(row.pk, "cancelled by hand", _who(request), timezone.now()):
+    if execution.order_cancel_request(order_id, "cancelled by hand", _who(request), timezone.now()):
         messages.success(request, "The cancel is on its way. The order may still fill until the venue confirms.")
     else:
         messages.warning(request, "Nothing to cancel: the order had ended already, or a cancel was on its way.")
@@ -171,23 +170,20 @@ def order_place(request: HttpRequest, market_id: int) -> HttpResponse:
     now = timezone.now()
     facts = catalogue.facts_from_row(market)
     book = market_pages.books([form.cleaned_data["outcome"]]).get(form.cleaned_data["outcome"])
-    origin = manual_origin(request.user)
-    placement = form.placement(key=str(form.cleaned_data["key"]), facts=facts, book=book, origin=origin, now=now)
-    desk = gate.GateDesk(account_id=account.id, origin=origin, by=_who(request))
-    try:
-        (verdict,) = gate.placements_review(desk, [placement], now=now)
-    except IntegrityError:
-        # The ticket's key is unique: a second press, or a page from the browser's history.
-        messages.warning(request, "This ticket was sent already; nothing was sent again. Open a new one for another.")
-        return HttpResponseRedirect(reverse("desk:market", args=[market_id]))
-    if not desk.order_ids:
-        messages.error(request, _sentence(f"Refused by the gate: {verdict.message}"))
+    key, origin = str(form.cleaned_data["key"]), manual_origin(request.user)
+    result = gate.review_manual(
+        account.id,
+        form.placement(key=key, facts=facts, book=book, origin=origin, now=now),
+        by=_who(request),
+        allow_smaller=request.POST.get("allow_smaller") == "1",
+    )
+    if result.order_id is None:
+        messages.error(request, _sentence(f"Refused by the gate: {result.verdict.message}"))
         return order_preview(request, market_id)
-    order_id = desk.order_ids[0]
-    _submit(order_id)
-    shrunk = f" {verdict.message}." if verdict.message else ""
-    messages.success(request, f"Order {order_id} passed the gate and is on its way.{shrunk}")
-    return HttpResponseRedirect(reverse("desk:order", args=[order_id]))
+    _submit(result.order_id)
+    said = f" {_sentence(result.verdict.message)}" if result.verdict.message else ""
+    messages.success(request, f"Order {result.order_id} passed the gate and is on its way.{said}")
+    return HttpResponseRedirect(reverse("desk:order", args=[result.order_id]))
 
 
 def _submit(order_id: int) -> None:

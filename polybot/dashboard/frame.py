@@ -6,7 +6,6 @@ they own, staff see all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,6 +19,7 @@ from django.utils import timezone
 
 from orders.domain.lifecycle import Environment, TradingState
 from orders.selectors import screens as order_pages
+from orders.selectors.pages import accounts_visible
 from polybot.dashboard import numbers
 from polybot.dashboard.readiness import Ready, ready_get
 from strategies.selectors import screens as strategy_pages
@@ -108,10 +108,16 @@ class Desk:
         by_id = {str(account.id): account for account in self.accounts}
         return by_id.get(chosen) or (self.accounts[0] if self.accounts else None)
 
+    @property
+    def _chosen(self) -> Any:
+        if self.account is None:
+            raise LookupError("this page shows no account: ask `desk.account` first")
+        return self.account
+
     @cached_property
     def _mode(self) -> tuple[str, str, str, str]:
         if self.account is None:
-            return ("paper", "PAPER", "No account yet.", "Nothing can trade.")
+            return ("replay", "NO ACCOUNT", "Nothing can trade here.", "")
         return MODES[Environment(self.account.environment)]
 
     @property
@@ -162,8 +168,7 @@ class Desk:
 
     @cached_property
     def ready(self) -> Ready:
-        assert self.account is not None
-        return ready_get(self.account.id, now=self.now)
+        return ready_get(self._chosen.id, now=self.now)
 
     @property
     def may_kill(self) -> bool:
@@ -171,8 +176,7 @@ class Desk:
 
     @cached_property
     def stop(self) -> Stop:
-        account = self.account
-        assert account is not None
+        account = self._chosen
         orders, worth = order_pages.open_order_totals(account.id)
         switch = order_pages.kill_switch()
         return Stop(
@@ -191,8 +195,8 @@ def accounts_for(user: Any) -> list[Any]:
     """Return the accounts a person may see, their own first."""
     if user is None or not user.is_authenticated:
         return []
-    accounts: Sequence[Any] = order_pages.account_rows(owner_id=None if user.is_staff else user.pk)
-    return sorted(accounts, key=lambda account: (account.owner_id != user.pk, account.id))
+    visible = accounts_visible(user_id=user.pk, is_staff=user.is_staff)
+    return sorted(visible, key=lambda account: (account.owner_id != user.pk, account.id))
 
 
 def desk_of(request: HttpRequest) -> Desk:

@@ -15,7 +15,7 @@ from polybot.dashboard import pictures
 from polybot.dashboard.numbers import micro
 
 ROWS = 7  # levels a side on ordinary screens; DEEP_ROWS where the screen is very wide
-DEEP_ROWS = 12
+DEEP_ROWS = 10
 BOOK_LIMIT_S = 15
 
 
@@ -46,7 +46,7 @@ class Ladder:
     levels: int
     status: str
     confirmed_at: datetime | None
-    ours: str  # JSON for the script: price → [size, queue], in millionths
+    ours: str  # JSON for the script: price in millionths → [size, queue] in shares
 
     @property
     def is_live(self) -> bool:
@@ -86,7 +86,7 @@ def ladder_of(
         confirmed_at=datetime.fromtimestamp(view.confirmed_ms / 1000, tz=UTC) if view.confirmed_ms else None,
         ours=json.dumps(
             {
-                str(price): [micro_from_decimal(size), None if queue is None else micro_from_decimal(queue)]
+                str(price): [str(size), None if queue is None else str(queue)]
                 for side in ours.values()
                 for price, (size, queue) in side.items()
             }

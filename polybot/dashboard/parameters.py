@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from polybot.dashboard import pictures
 from strategies.domain import parameters as schema
 from strategies.domain.parameters import FieldSpec, Kind
 
+OWN = "Strategy"
 PREFIX = "p."  # of every input's name, so that a parameter may be called anything
 
 
@@ -44,7 +46,7 @@ def inputs_of(
         value = _text(flat.get(spec.path, spec.default), spec.kind)
         if typed is not None:
             value = _typed(typed, spec)
-        groups.setdefault(spec.group or "Strategy", []).append(
+        groups.setdefault(spec.group or OWN, []).append(
             Input(
                 spec=spec,
                 name=PREFIX + spec.path,
@@ -55,7 +57,8 @@ def inputs_of(
                 picture=_picture(value, spec),
             )
         )
-    return list(groups.items())
+    # The strategy's own parameters first: the universe is long and rarely changed.
+    return sorted(groups.items(), key=lambda item: item[0] != OWN)
 
 
 def parameters_from(posted: Mapping[str, str], params: type[schema.Parameters]) -> dict[str, Any]:
@@ -76,7 +79,7 @@ def parameters_from(posted: Mapping[str, str], params: type[schema.Parameters]) 
 def changes_by_version(params: type[schema.Parameters], versions: list[Any]) -> dict[str, int]:
     """Return, per parameter, the newest version that changed it. `versions` are newest first."""
     changed: dict[str, int] = {}
-    for newer, older in zip(versions, versions[1:], strict=False):
+    for newer, older in pairwise(versions):
         for item in schema.difference(params, older.parameters, newer.parameters):
             changed.setdefault(item.path, newer.version)
     return changed

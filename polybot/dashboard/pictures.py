@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -43,7 +44,8 @@ class Mark:
 class Axis:
     prefix: str = ""
     unit: str = ""
-    places: int = 2
+    places: int = 2  # at most, of the labels
+    tag_places: int = 2  # of the last value
 
 
 def ticks(low: float, high: float, wanted: int) -> list[float]:
@@ -63,13 +65,16 @@ def chart(
     *,
     says: str,
     axis: Axis,
-    x_labels: Sequence[tuple[float, str]] = (),
+    x_form: str = "",
     marks: Sequence[Mark] = (),
     reference: float | None = None,
     tag: float | None = None,
     wanted_ticks: int = 4,
 ) -> SafeString:
-    """Return a line chart as HTML. `says` is the sentence that replaces the picture."""
+    """Return a line chart as HTML. `says` is the sentence that replaces the picture.
+
+    With `x_form` ("hm" or "day") x is seconds since 1970: times stand below, in UTC until the script localises them.
+    """
     xs = [x for line in lines for x, _ in line.points] + [mark.x for mark in marks]
     ys = [y for line in lines for _, y in line.points if y is not None] + [mark.y for mark in marks]
     ys += [v for v in (reference, tag) if v is not None]
@@ -117,7 +122,7 @@ def chart(
         [
             (f"{py(v):.2f}", _label(v, axis, grid_values))
             for v in grid_values
-            if tag_position is None or abs(py(v) - tag_position) > 6
+            if tag_position is None or abs(py(v) - tag_position) > 8
         ],
     )
     tag_drawn = (
@@ -125,16 +130,12 @@ def chart(
             '<svg y="{}%" overflow="visible"><rect class="fi" x="2" y="-8" width="100%" height="16" rx="3"/>'
             '<text class="tag" x="6" y="4">{}</text></svg>',
             f"{tag_position:.2f}",
-            f"{axis.prefix}{tag:,.{axis.places}f}",
+            f"{tag:,.{axis.tag_places}f}",
         )
         if tag is not None and tag_position is not None
         else ""
     )
-    times = format_html_join(
-        "",
-        '<text x="{}%" y="13" text-anchor="{}">{}</text>',
-        [(f"{px(x):.2f}", "start" if px(x) < 4 else "end" if px(x) > 96 else "middle", t) for x, t in x_labels],
-    )
+    times = _times(x0, x1, x_form) if x_form else ""
     return format_html(
         '<div class="plot" role="img" aria-label="{says}">'
         '<svg class="svgc in" aria-hidden="true">{grid}{reference}'
@@ -152,6 +153,29 @@ def chart(
         tag=tag_drawn,
         times=times,
     )
+
+
+_FORMS = {"hm": "%H:%M", "hms": "%H:%M:%S", "day": "%d %b"}
+
+
+def _times(x0: float, x1: float, form: str) -> SafeString:
+    """Return five moments along the axis; fewer where two would read the same."""
+    rows = []
+    for i in range(5):
+        at = x0 + (x1 - x0) * i / 4
+        text = datetime.fromtimestamp(at, tz=UTC).strftime(_FORMS[form])
+        if rows and rows[-1][-1] == text:
+            continue
+        anchor = "start" if i == 0 else "end" if i == 4 else "middle"
+        rows.append((f"{i * 25}", anchor, int(at * 1000), form, text))
+    return format_html_join("", '<text x="{}%" y="13" text-anchor="{}" data-ms="{}" data-form="{}">{}</text>', rows)
+
+
+def time_form(span_s: float) -> str:
+    """Return how a time axis of this length is written."""
+    if span_s < 15 * 60:
+        return "hms"
+    return "hm" if span_s < 36 * 3600 else "day"
 
 
 def _label(value: float, axis: Axis, values: Sequence[float]) -> str:

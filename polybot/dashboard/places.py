@@ -1,4 +1,4 @@
-"""How the desk names what it trades: short event name, then the outcome in grey, as in `Fed, December` `25 bps · YES`."""
+"""How the desk names what it trades: short event name, then the outcome in grey: `Fed, December` `25 bps · YES`."""
 
 from __future__ import annotations
 

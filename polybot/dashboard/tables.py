@@ -33,6 +33,7 @@ class Column:
     css: str = ""
     title: str = ""
     csv: bool = True
+    shown: bool = True  # False: in the CSV only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,8 @@ class Table:
         sorted_by, descending = self.sort
         heads = []
         for column in self.columns:
+            if not column.shown:
+                continue
             is_sorted = sorted_by is not None and sorted_by.key == column.key
             sortable = column.order if isinstance(self.source, QuerySet) else column.value
             target = (

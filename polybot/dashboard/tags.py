@@ -8,7 +8,7 @@ from decimal import Decimal
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from polybot.dashboard import glyphs, numbers, pictures
 
@@ -71,7 +71,7 @@ def plain(value: object) -> str:
 def age(at: datetime | None, limit_s: float | None = None, live: bool = True) -> SafeString:
     """The age of something, counting up in the browser; past its limit it says so."""
     if at is None:
-        return format_html('<span class="age dead">never</span>')
+        return mark_safe('<span class="age dead">never</span>')
     seconds = max(0.0, (timezone.now() - at).total_seconds())
     stale = limit_s is not None and seconds > limit_s
     return format_html(
@@ -90,7 +90,7 @@ def age(at: datetime | None, limit_s: float | None = None, live: bool = True) ->
 def ago(at: datetime | None) -> SafeString:
     """An age inside a table cell: plain text, counting up."""
     if at is None:
-        return format_html('<span class="dim">never</span>')
+        return mark_safe('<span class="dim">never</span>')
     seconds = max(0.0, (timezone.now() - at).total_seconds())
     return format_html(
         '<span data-at="{}" title="{} UTC">{}</span>',
@@ -104,7 +104,7 @@ def ago(at: datetime | None) -> SafeString:
 def clock(at: datetime | None, form: str = "time") -> SafeString:
     """A moment: shown in the viewer's zone by the script, in UTC without it. Forms: time, ms, day, full."""
     if at is None:
-        return format_html('<span class="dim">none</span>')
+        return mark_safe('<span class="dim">none</span>')
     shown = {
         "time": at.strftime("%H:%M:%S"),
         "ms": at.strftime("%H:%M:%S.") + f"{at.microsecond // 1000:03d}",
@@ -174,7 +174,7 @@ def tick_cents(tick: object) -> str:
 def signed_cents(value: object) -> SafeString:
     number = numbers.as_decimal(value)
     if number is None:
-        return format_html('<span class="dim">–</span>')
+        return mark_safe('<span class="dim">–</span>')
     in_cents = number * 100
     arrow = "▲ " if in_cents > 0 else "▼ " if in_cents < 0 else ""
     return format_html(
@@ -200,3 +200,12 @@ def words(text: str) -> list[str]:
 def as_percent(share: float) -> str:
     """A share of one as a percentage."""
     return numbers.percent(numbers.as_decimal(round(share * 100, 3)))
+
+
+_UNITS = {"usd": "$", "usd/share": "$ / sh", "shares": "sh", "x": "×"}
+
+
+@register.filter
+def unit(name: str) -> str:
+    """A parameter's unit as the desk writes it."""
+    return _UNITS.get(name, name)

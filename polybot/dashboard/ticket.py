@@ -171,7 +171,7 @@ def check_lines(checks: Any) -> list[dict[str, Any]]:
             "rule": words.sentence(check["rule"]),
             "passed": check["passed"],
             "value": words.quantity(check.get("value"), check.get("unit", "")),
-            "limit": words.quantity(check.get("limit"), check.get("unit", "")),
+            "limit": "" if check.get("unit") == "flag" else words.quantity(check.get("limit"), check.get("unit", "")),
             "note": check.get("note", ""),
         }
         for check in checks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -92,19 +93,16 @@ def quantity(value: object, unit: str) -> str:
     return _in_unit(number, unit)
 
 
+_WRITTEN: dict[str, Callable[[Decimal], str]] = {
+    "usd": numbers.money,
+    "shares": lambda number: f"{numbers.shares(number)} sh",
+    "price": lambda number: f"{numbers.cents(number, extra=1)} ¢",
+    "bps": lambda number: f"{numbers.shares(number)} bps",
+    "s": numbers.age,
+    "ms": lambda number: numbers.age(number / 1000),
+    "flag": lambda number: "yes" if number else "no",
+}
+
+
 def _in_unit(number: Decimal, unit: str) -> str:
-    if unit == "usd":
-        return numbers.money(number)
-    if unit == "shares":
-        return f"{numbers.shares(number)} sh"
-    if unit == "price":
-        return f"{numbers.cents(number, extra=1)} ¢"
-    if unit == "bps":
-        return f"{numbers.shares(number)} bps"
-    if unit == "s":
-        return numbers.age(number)
-    if unit == "ms":
-        return numbers.age(number / 1000)
-    if unit == "flag":
-        return "yes" if number else "no"
-    return numbers.shares(number)
+    return _WRITTEN.get(unit, numbers.shares)(number)

@@ -50,6 +50,5 @@ def refused(
     sender: object, credentials: dict[str, Any] | None = None, request: HttpRequest | None = None, **_: object
 ) -> None:
     name = str((credentials or {}).get("username", ""))[:120]
-    _record(
-        "auth.login_failed", f"a sign-in as {name!r} was refused", actor=name, request=request, severity=Severity.WARNING
-    )
+    said = f"a sign-in as {name!r} was refused"
+    _record("auth.login_failed", said, actor=name, request=request, severity=Severity.WARNING)

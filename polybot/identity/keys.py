@@ -16,7 +16,6 @@ from alerts.services import journal
 from polybot.identity.models import ApiKey, User
 from polybot.identity.selectors import SCOPES
 
-
 MARK = "pb_"
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789"
 _USED_EVERY = timedelta(minutes=1)

@@ -34,7 +34,7 @@ class SignInView(LoginView):
         return self.render_to_response(self.get_context_data(form=form, **context))
 
 
-def locked_out(request: HttpRequest, credentials: dict[str, Any] | None = None, *_: object, **__: object) -> HttpResponse:
+def locked_out(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
     """The page axes shows once a name and address have used up their tries."""
     minutes = pause_words().partition("-")[0]
     context = {"locked": True, "pause": f"{minutes} minutes", "next": request.POST.get("next", "")}

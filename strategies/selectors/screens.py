@@ -124,5 +124,6 @@ def strategies_watching(market_id: int, *, account_id: int) -> list[StrategyConf
     return list(rows.order_by("name"))
 
 
-def last_decision_at(account_id: int) -> datetime | None:
-    return StrategyConfig.objects.filter(account_id=account_id).aggregate(at=Max("ticked_at"))["at"]
+def last_tick_at() -> datetime | None:
+    """Return when any strategy ticked last: when it moved, the lists of strategies did."""
+    return StrategyConfig.objects.aggregate(at=Max("ticked_at"))["at"]

@@ -15,6 +15,7 @@ from markets.selectors import screens as market_pages
 from orders.domain.equity import day_start
 from orders.selectors import portfolio as portfolios
 from orders.selectors import screens as order_pages
+from orders.selectors.pages import DayProfit, day_profit
 from polybot.dashboard import numbers, pictures
 from polybot.dashboard.caps import caps_of
 from polybot.dashboard.frame import desk_of
@@ -40,7 +41,7 @@ def cockpit(request: HttpRequest) -> HttpResponse:
     marks = market_pages.marks(row.outcome_id for row in position_rows)
     holdings = holdings_of(position_rows, marks)
     equity = decimal_from_micro(portfolio.equity)
-    causes = order_pages.causes_today(account, now=now, unrealized=decimal_from_micro(portfolio.unrealized))
+    causes = day_profit(account.id, now=now)
     orders = order_pages.open_orders(account.id)
     strategies = list(strategy_pages.strategy_rows(account.id))
     counts, last_error = alert_pages.error_hours(account_ids=account_scope(request), now=now)
@@ -77,7 +78,7 @@ def cockpit(request: HttpRequest) -> HttpResponse:
         "today": causes.total,
         "today_share": _share_of(causes.total, equity - causes.total),
         "causes": _causes(causes),
-        "since": causes.since,
+        "since": day_start(now),
         "ranges": RANGES,
         "range": chosen,
         "chart": equity_chart(account, chosen, now=now, equity=equity),
@@ -107,11 +108,13 @@ def _share_of(part: Decimal, whole: Decimal) -> Decimal | None:
     return part * 100 / whole if whole > 0 else None
 
 
-def _causes(causes: order_pages.Causes) -> list[dict[str, Any]]:
+def _causes(causes: DayProfit) -> list[dict[str, Any]]:
     parts = [
-        ("Sold and settled", causes.realized, "profit of what was sold or paid out, before fees"),
-        ("Open positions", causes.open_positions, "change of the open positions' value at their marks"),
+        ("Trading", causes.trading, "sells against their average cost"),
+        ("Settlement", causes.settlement, "payouts against their average cost"),
+        ("Open positions", causes.open_positions, "what is still held moved in value"),
         ("Fees", causes.fees, "taker fees paid"),
+        ("Rebates", causes.rebates, "rebates and rewards received"),
     ]
     largest = max((abs(float(value)) for _, value, _ in parts), default=0.0)
     return [
@@ -129,11 +132,6 @@ def equity_chart(account: Any, chosen: str, *, now: datetime, equity: Decimal) -
     points = [(at.timestamp(), float(value)) for at, value in series]
     first, last = series[0], series[-1]
     span = points[-1][0] - points[0][0]
-    form = "%H:%M" if span < 36 * 3600 else "%d %b"
-    labels = [
-        (points[0][0] + span * i / 4, datetime.fromtimestamp(points[0][0] + span * i / 4, tz=now.tzinfo).strftime(form))
-        for i in range(5)
-    ]
     says = (
         f"Equity from {numbers.money(first[1])} at {first[0].strftime('%d %b %H:%M')} UTC"
         f" to {numbers.money(last[1])} at {last[0].strftime('%H:%M')} UTC"
@@ -142,7 +140,7 @@ def equity_chart(account: Any, chosen: str, *, now: datetime, equity: Decimal) -
         [pictures.Line(points=points, fill_to=points[0][1])],
         says=says,
         axis=pictures.Axis(prefix="$", places=2),
-        x_labels=labels,
+        x_form=pictures.time_form(span),
         reference=points[0][1],
         tag=points[-1][1],
     )

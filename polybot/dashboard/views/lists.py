@@ -39,8 +39,14 @@ ORDER_COLUMNS_SHORT = (
         title="shares ahead of us at this price, estimated from the book since we joined",
     ),
     Column(key="age", label="Age", value=lambda o: -o.row.created_at.timestamp(), css="r", csv=False),
-    Column(key="placed", label="Placed", value=lambda o: o.row.created_at, css="hide-col"),
+    Column(key="placed", label="Placed", value=lambda o: o.row.created_at, shown=False),
     Column(key="strategy", label="Origin", value=lambda o: o.row.origin_label, css="p2"),
+)
+# On a market's own page the market is known and the column narrow.
+ORDER_COLUMNS_HERE = (
+    Column(key="market", label="Outcome", value=lambda o: o.row.outcome.label),
+    *(column for column in ORDER_COLUMNS_SHORT if column.key not in ("market", "placed", "strategy")),
+    Column(key="placed", label="Placed", value=lambda o: o.row.created_at, shown=False),
 )
 STRATEGY_COLUMNS = (
     Column(key="strategy", label="Strategy", value=lambda s: s.row.name),

@@ -83,9 +83,13 @@ def system(request: HttpRequest) -> HttpResponse:
     beats = {beat.name: beat for beat in health.heartbeat_list()}
     known = [name for name, *_ in PROCESSES]
     lines = [
-        _process(name, label, about, limit, beats.get(name), desk.now) for name, label, about, limit in PROCESSES
+        _process((name, label, about, limit), beats.get(name), now=desk.now) for name, label, about, limit in PROCESSES
     ]
-    lines += [_process(name, name, "", TRADER_LIMIT_S, beat, desk.now) for name, beat in beats.items() if name not in known]
+    lines += [
+        _process((name, name, "", TRADER_LIMIT_S), beat, now=desk.now)
+        for name, beat in beats.items()
+        if name not in known
+    ]
     table = Table(request, PROCESS_COLUMNS, lines, default="", rows_per_page=100)
     if table.wants_csv:
         return table.csv_response("processes")
@@ -96,9 +100,7 @@ def system(request: HttpRequest) -> HttpResponse:
         "mode": django_settings.POLYBOT_MODE,
         "venue": django_settings.POLYBOT_VENUE,
         "data_dir": django_settings.POLYBOT_DATA,
-        "ledgers": [
-            {"account": account, "sums": order_pages.ledger_sums(account.id)} for account in desk.accounts
-        ],
+        "ledgers": [{"account": account, "sums": order_pages.ledger_sums(account.id)} for account in desk.accounts],
     }
     return render(request, "dashboard/system.html", context)
 
@@ -113,7 +115,8 @@ PROCESS_COLUMNS = (
 )
 
 
-def _process(name: str, label: str, about: str, limit: float, beat: Any, now: Any) -> dict[str, Any]:
+def _process(known: tuple[str, str, str, float], beat: Any, *, now: Any) -> dict[str, Any]:
+    name, label, about, limit = known
     return {
         "name": name,
         "label": label,

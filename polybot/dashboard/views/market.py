@@ -28,7 +28,7 @@ from polybot.dashboard.numbers import micro
 from polybot.dashboard.places import place_of
 from polybot.dashboard.rows import order_lines
 from polybot.dashboard.ticket import TicketForm, preview_of, start_values
-from polybot.dashboard.views.lists import ORDER_COLUMNS_SHORT, open_table
+from polybot.dashboard.views.lists import ORDER_COLUMNS_HERE, open_table
 from polybot.dashboard.views.traces import decision_lines
 from strategies.selectors import screens as strategy_pages
 
@@ -61,7 +61,7 @@ def market(request: HttpRequest, market_id: int) -> HttpResponse:
     chosen = request.GET.get("range", "3h")
     chosen = chosen if chosen in RANGES else "3h"
     series = market_pages.price_series(outcome.pk, since=now - RANGES[chosen][1], now=now)
-    table = open_table(request, ORDER_COLUMNS_SHORT, order_lines(orders, queues), name="or", default="age")
+    table = open_table(request, ORDER_COLUMNS_HERE, order_lines(orders, queues), name="or", default="age")
     if table.wants_csv:
         return table.csv_response(f"market-{market_id}-orders")
     tape = market_pages.tape(outcome.pk, count=14)
@@ -199,11 +199,6 @@ def price_chart(series: Any, fills: Any, *, outcome: Any, now: datetime, span: t
         for fill in fills
         if start <= fill.venue_at.timestamp() <= end
     ]
-    form = "%H:%M" if end - start < 36 * 3600 else "%d %b"
-    labels = [
-        (start + (end - start) * i / 4, datetime.fromtimestamp(start + (end - start) * i / 4, tz=UTC).strftime(form))
-        for i in range(5)
-    ]
     values = [y for _, y in points if y is not None]
     says = (
         f"{outcome.label} price, {min(values):.1f} to {max(values):.1f} cents, now {values[-1]:.1f};"
@@ -212,8 +207,8 @@ def price_chart(series: Any, fills: Any, *, outcome: Any, now: datetime, span: t
     return pictures.chart(
         [pictures.Line(points=points, step=True)],
         says=says,
-        axis=pictures.Axis(unit=" ¢", places=1),
-        x_labels=labels,
+        axis=pictures.Axis(unit=" ¢", places=1, tag_places=1),
+        x_form=pictures.time_form(end - start),
         marks=marks,
         tag=values[-1],
         wanted_ticks=5,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,6 +14,7 @@ from alerts.selectors import screens as alert_pages
 from orders.domain.equity import day_start
 from orders.domain.intents import OriginKind
 from orders.selectors import screens as order_pages
+from orders.selectors.pages import order_story
 from polybot.dashboard import numbers, words
 from polybot.dashboard.frame import desk_of
 from polybot.dashboard.rows import event_lines, order_line, order_lines
@@ -90,13 +92,12 @@ def _origin(asked: str) -> tuple[str, int] | None:
 
 
 def order(request: HttpRequest, order_id: int) -> HttpResponse:
-    row = order_pages.order_get(order_id, account_ids=account_ids(request))
-    if row is None:
+    story = order_story(order_id, account_ids=account_ids(request))
+    if story is None:
         raise Http404("no such order")
-    fills = order_pages.fills_of_order(row.pk)
+    row, fills, ledger = story.order, story.fills, story.facts
     verdict = risk_pages.verdict_get(row.verdict_id) if row.verdict_id else risk_pages.verdict_of_order(row.pk)
     decision = strategy_pages.decision_get(row.decision_id) if row.decision_id else None
-    ledger = order_pages.ledger_of_order(row)
     line = order_line(row, order_pages.queues([row]).get(row.pk))
     events = list(
         alert_pages.event_rows(account_ids=account_scope(request), subject=("order", str(row.pk))).order_by("id")[:60]
@@ -106,7 +107,9 @@ def order(request: HttpRequest, order_id: int) -> HttpResponse:
         "o": line,
         "row": row,
         "fills": fills,
-        "fees": sum((fill.fee for fill in fills), Decimal(0)),
+        "fees": story.fees,
+        "average": story.average_price,
+        "realized": story.realized,
         "verdict": verdict,
         "verdict_words": words.VERDICTS.get(verdict.decision, (verdict.decision, "dot")) if verdict else None,
         "checks": check_lines(verdict.checks) if verdict else [],
@@ -138,7 +141,7 @@ def _steps(row: Any) -> list[dict[str, Any]]:
     known = [
         ("created", row.created_at, f"{numbers.money(row.price * row.size)} to be held" if row.side == "buy" else ""),
         ("sent", row.sent_at, f"attempt {row.attempts}" if row.attempts else ""),
-        ("acknowledged", row.acknowledged_at, row.venue_order_id or ""),
+        ("acknowledged", row.acknowledged_at, ""),
         ("cancel asked", row.cancel_requested_at, row.cancel_reason),
         ("ended", row.ended_at, row.state_reason),
     ]
@@ -181,7 +184,7 @@ def _chain(row: Any, decision: Any, verdict: Any, fills: list[Any], ledger: list
         add("Fills", fills[0].venue_at, f"{filled} sh in {len(fills)}, {role}")
     if ledger:
         add("Ledger", ledger[-1].at, "sums to 0")
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         if before["at"] and after["at"]:
             before["gap"] = _gap((after["at"] - before["at"]).total_seconds())
     return steps

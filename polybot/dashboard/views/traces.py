@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.urls import reverse
@@ -67,20 +68,24 @@ def trace_line(entry: dict[str, Any]) -> TraceLine:
     )
 
 
+_WRITTEN: dict[str, Callable[[Decimal], str]] = {
+    "price": lambda number: f"{numbers.cents(number, extra=2)} ¢",
+    "usd": numbers.money,
+    "shares": lambda number: f"{numbers.shares(number)} sh",
+    "flag": lambda number: "yes" if number else "no",
+    "ms": lambda number: numbers.age(number / 1000),
+    "s": numbers.age,
+}
+
+
 def _read(value: Any, unit: str) -> str:
     """Traces are stored as people read them: plain decimals in their unit."""
     if value is None or value == "":
         return numbers.NONE
-    if unit == "price":
-        number = numbers.as_decimal(value)
-        return f"{numbers.cents(number, extra=2)} ¢" if number is not None else numbers.NONE
-    if unit == "usd":
-        return numbers.money(numbers.as_decimal(value))
-    if unit == "shares":
-        return f"{numbers.shares(numbers.as_decimal(value))} sh"
-    if unit == "flag":
-        return "yes" if str(value) == "1" else "no"
-    if unit == "ms":
-        number = numbers.as_decimal(value)
-        return numbers.age(number / 1000) if number is not None else numbers.NONE
-    return f"{value} {unit}".strip()
+    written = _WRITTEN.get(unit)
+    if written is None:
+        return f"{value} {unit}".strip()
+    try:
+        return written(Decimal(str(value)))
+    except ArithmeticError:
+        return f"{value} {unit}"

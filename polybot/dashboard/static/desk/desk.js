@@ -47,10 +47,12 @@
     time: (d) => `${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}`,
     ms: (d) => `${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}.${pad(d.getMilliseconds(), 3)}`,
     day: (d) => `${d.getDate()} ${month(d)}`,
+    hm: (d) => `${pad(d.getHours())}:${pad(d.getMinutes())}`,
     full: (d) => `${d.getDate()} ${month(d)} ${pad(d.getHours())}:${pad(d.getMinutes())}`,
   };
-  const localise = (from = document) => all("time[data-form]", from).forEach((element) => {
-    const date = new Date(element.dateTime);
+  forms.hms = forms.time;
+  const localise = (from = document) => all("[data-form]", from).forEach((element) => {
+    const date = new Date(element.dateTime || Number(element.dataset.ms));
     if (!Number.isNaN(date.getTime())) element.textContent = forms[element.dataset.form](date);
   });
 
@@ -123,6 +125,8 @@
   });
 
   document.documentElement.classList.add("js");
+  const zone = document.querySelector("[data-clock] .u");
+  if (zone) zone.textContent = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" }).formatToParts().find((part) => part.type === "timeZoneName").value;
   localise();
   grow();
   setInterval(grow, 200);

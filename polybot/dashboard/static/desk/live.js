@@ -3,14 +3,15 @@
 (() => {
   "use strict";
   const { all, localise, grow, setSkew } = window.desk;
-  const ONE = 1e6;
   const number = (value, places) => value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places });
   const trimmed = (text) => text.includes(".") ? text.replace(/0+$/, "").replace(/\.$/, "") : text;
-  const cents = (micro, places, extra = 0) => {
-    const text = number(micro * 100 / ONE, places + extra);
+  /* prices come as decimal texts in dollars; a mid may need one more digit than the tick */
+  const cents = (dollars, places, extra = 0) => {
+    const text = number(Number(dollars) * 100, places + extra);
     return extra && places === 0 ? trimmed(text) : text;
   };
-  const size = (micro) => trimmed(number(micro / ONE, micro < 1000 * ONE ? 2 : 0));
+  const size = (shares) => trimmed(number(Number(shares), Number(shares) < 1000 ? 2 : 0));
+  const key = (price) => String(Math.round(Number(price) * 1e6));
 
   const put = (element, text) => {
     if (element.textContent === text) return;
@@ -22,66 +23,82 @@
 
   /* quotes: <… data-q="outcome" data-f="bid" data-places="0"> */
   const quote = (row) => {
-    const at = row.at;
-    all(`[data-q="${row.o}"]`).forEach((element) => {
+    all(`[data-q="${row.id}"]`).forEach((element) => {
       const field = element.dataset.f;
       const places = Number(element.dataset.places || 0);
-      if (field === "age") { element.dataset.at = at; return; }
+      if (field === "age") { if (row.confirmed_ms) element.dataset.at = row.confirmed_ms; return; }
+      if (row[field] === undefined) return;
       const extra = field === "mid" || field === "spread" ? 1 : 0;
-      const value = row[field];
-      if (value === undefined) return;
-      put(element, value === null ? "–" : cents(value, places, extra));
+      put(element, row[field] === null ? "–" : cents(row[field], places, extra));
       element.classList.toggle("is-stale", row.status !== "live");
     });
   };
 
-  /* the ladder: rows are fixed, the nearest level stands next to the spread */
-  const side = (table, rows, levels, ours, bid, largest, places) => {
-    rows.forEach((row, index) => {
-      const level = levels[index];
-      const [left, bids, price, asks, right] = row.cells;
-      const amount = bid ? bids : asks;
-      const mine = bid ? left : right;
-      const text = amount.querySelector("span");
-      const bar = amount.querySelector("rect");
-      put(price.firstElementChild, level ? cents(level[0], places) : "");
-      put(text, level ? size(level[1]) : "");
-      const width = level ? Math.min(100, level[1] / largest * 100) : 0;
-      bar.setAttribute("width", width.toFixed(1));
-      bar.setAttribute("x", bid ? (100 - width).toFixed(1) : "0");
-      const own = level && ours[level[0]];
-      const shown = own ? size(own[0]) : "";
-      const queue = own && own[1] !== null ? `q ${size(own[1])}` : "";
-      if (mine.dataset.shown !== `${shown}|${queue}`) {
-        mine.dataset.shown = `${shown}|${queue}`;
-        mine.replaceChildren();
-        if (own) {
-          const span = document.createElement("span");
-          span.className = bid ? "up" : "down";
-          const small = document.createElement("small");
-          small.textContent = queue;
-          if (bid) span.append(small, ` ${shown}`); else span.append(`${shown} `, small);
-          mine.append(span);
-        }
-        mine.classList.toggle("mine", Boolean(own));
-      }
-    });
+  /* the ladder: its rows are fixed, the nearest level stands next to the spread */
+  const own = (cell, mine, bid) => {
+    const shown = mine ? size(mine[0]) : "";
+    const queue = mine && mine[1] !== null ? `q ${size(mine[1])}` : "";
+    if (cell.dataset.shown === `${shown}|${queue}`) return;
+    cell.dataset.shown = `${shown}|${queue}`;
+    cell.replaceChildren();
+    cell.classList.toggle("mine", Boolean(mine));
+    if (!mine) return;
+    const span = document.createElement("span");
+    span.className = bid ? "up" : "down";
+    const small = document.createElement("small");
+    small.textContent = queue;
+    if (bid) span.append(small, ` ${shown}`); else span.append(`${shown} `, small);
+    cell.append(span);
   };
+  const side = (rows, levels, ours, bid, largest, places) => rows.forEach((row, index) => {
+    const level = levels[index];
+    const [left, bids, price, asks, right] = row.cells;
+    const amount = bid ? bids : asks;
+    put(price.firstElementChild, level ? cents(level[0], places) : "");
+    put(amount.querySelector("span"), level ? size(level[1]) : "");
+    const width = level ? Math.min(100, level[1] / largest * 100) : 0;
+    const bar = amount.querySelector("rect");
+    bar.setAttribute("width", width.toFixed(1));
+    bar.setAttribute("x", bid ? (100 - width).toFixed(1) : "0");
+    own(bid ? left : right, level && ours[key(level[0])], bid);
+  });
   const ladder = (row) => {
-    const table = document.querySelector(`table[data-ladder="${row.o}"]`);
+    const table = document.querySelector(`table[data-ladder="${row.id}"]`);
     if (!table || !row.bids) return;
+    /* the first book of a market nobody watched before: the panel must be made by the server */
+    if (table.hidden) { if (row.bids.length || row.asks.length) changed(["orders"]); return; }
     const places = Number(table.dataset.places);
     const ours = JSON.parse(table.dataset.ours || "{}");
-    const shown = [...row.bids, ...row.asks];
-    const largest = Math.max(1, ...shown.map((level) => level[1]));
-    const asks = all("tr[data-side='ask']", table).reverse();
-    side(table, all("tr[data-side='bid']", table), row.bids, ours, true, largest, places);
-    side(table, asks, row.asks, ours, false, largest, places);
+    const largest = Math.max(1, ...[...row.bids, ...row.asks].map((level) => Number(level[1])));
+    side(all("tr[data-side='bid']", table), row.bids, ours, true, largest, places);
+    side(all("tr[data-side='ask']", table).reverse(), row.asks, ours, false, largest, places);
     const line = table.querySelector(".spread td");
-    if (line && row.bid !== null && row.ask !== null) {
-      line.textContent = `spread ${cents(row.ask - row.bid, places)} ¢ · mid ${cents(row.mid, places, 1)} ¢` +
-        (row.micro === null ? "" : ` · microprice ${cents(row.micro, 2)} ¢`);
-    }
+    if (!row.bids.length || !row.asks.length) { line.textContent = "one side is empty"; return; }
+    const [[bid, bidSize], [ask, askSize]] = [row.bids[0].map(Number), row.asks[0].map(Number)];
+    const micro = (bid * askSize + ask * bidSize) / (bidSize + askSize);
+    line.textContent = `spread ${cents(row.spread, places)} ¢ · mid ${cents(row.mid, places, 1)} ¢ · microprice ${number(micro * 100, 2)} ¢`;
+  };
+
+  /* the tape: the newest trades replace the list */
+  const tape = (message) => {
+    const body = document.querySelector(`tbody[data-tape="${message.id}"]`);
+    if (!body) { if (message.rows.length) changed(["tape"]); return; }
+    const places = Number(body.dataset.places);
+    const cell = (text, css) => { const td = document.createElement("td"); td.textContent = text; td.className = css || ""; return td; };
+    body.replaceChildren(...message.rows.map(([at, taker, price, amount]) => {
+      const row = document.createElement("tr");
+      const time = document.createElement("time");
+      time.dateTime = new Date(at).toISOString();
+      time.dataset.form = "time";
+      const when = cell(""); when.append(time);
+      const who = cell(""); const mark = document.createElement("span");
+      mark.className = `side ${taker === "sell" ? "sell" : "buy"}`; mark.textContent = taker.toUpperCase(); who.append(mark);
+      row.append(when, who, cell(cents(price / 1e6, places), "r"), cell(size(amount / 1e6), "r"), cell(number(price * amount / 1e12, 2), "r p2"));
+      return row;
+    }));
+    localise(body);
+    const newest = document.querySelector("[data-tape-age]");
+    if (newest && message.rows.length) newest.dataset.at = message.rows[0][0];
   };
 
   /* panels whose content changed: read this page again, swap only them, at most every two seconds */
@@ -125,9 +142,28 @@
   };
   document.addEventListener("visibilitychange", () => { if (!document.hidden && dirty.size) schedule(); });
 
+  /* the ticket asks the gate while one types; placing asks it again */
+  const ticket = document.querySelector("form[data-preview]");
+  let typed = 0;
+  const preview = async () => {
+    const fields = new FormData(ticket);
+    ["csrfmiddlewaretoken", "key"].forEach((name) => fields.delete(name));
+    const answer = await fetch(`${location.pathname}?${new URLSearchParams(fields)}`, { credentials: "same-origin", headers: { "X-Live": "1" } });
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("preview");
+    const shown = document.getElementById("preview");
+    const wasOpen = shown.querySelector("details")?.open;
+    if (!fresh) return;
+    shown.replaceChildren(...fresh.childNodes);
+    const details = shown.querySelector("details");
+    if (details && wasOpen) details.open = true;
+  };
+  ticket?.addEventListener("input", () => { clearTimeout(typed); typed = setTimeout(() => { preview().catch(() => {}); }, 400); });
+
   /* the socket: reconnects with growing, jittered pauses and reads everything again after a gap */
   const offline = document.getElementById("offline");
-  let socket = null, tries = 0, version = null, watched = "";
+  let socket = null, tries = 0, version = null, watched = "", resync = false;
+  const everything = () => [...new Set(all("[data-live]").flatMap((panel) => panel.dataset.live.split(" ")))];
   const outcomes = () => [...new Set([...all("[data-q]").map((e) => e.dataset.q), ...all("[data-ladder]").map((e) => e.dataset.ladder)])]
     .map(Number).filter((id) => id > 0).slice(0, 120);
   const watch = () => {
@@ -147,14 +183,20 @@
       if (message.type === "ticks") {
         setSkew(message.at - Date.now());
         message.rows.forEach((row) => { quote(row); ladder(row); });
+      } else if (message.type === "tape") {
+        tape(message);
       } else if (message.type === "version") {
-        if (version !== null && message.n !== version) changed(message.topics);
+        /* after a gap in the numbers nobody knows what was missed: read everything */
+        if (resync && version !== null && message.n !== version) changed(everything());
+        else if (message.topics.length) changed(message.topics);
         version = message.n;
+        resync = false;
       }
     });
     socket.addEventListener("close", (event) => {
       if (event.code === 4401) { location.reload(); return; }
       tries += 1;
+      resync = true;
       if (offline && tries > 1) offline.hidden = false;
       setTimeout(connect, Math.min(15000, 500 * 2 ** tries) * (0.5 + Math.random() / 2));
     });

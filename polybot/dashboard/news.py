@@ -1,0 +1,137 @@
+"""What changed on the desk, as small notices: which kinds of things, for which accounts, up to which event.
+
+The journal is written in the transaction of every change, so its newest id is the version of everything it
+describes. One watcher per process looks once a second while somebody listens; nothing is lost with Redis,
+and a browser that missed a notice sees that the number moved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from dataclasses import dataclass, field
+
+from channels.db import aclose_old_connections, database_sync_to_async
+from django.db import DatabaseError
+
+from alerts.selectors import screens as alert_pages
+from strategies.selectors import screens as strategy_pages
+
+log = logging.getLogger(__name__)
+LOOK_EVERY_S = 1.0
+SLOW_EVERY = 5  # strategies and processes report without journal rows: looked at every so many rounds
+
+# First word of an event's kind → what on a page it may change.
+TOPICS: dict[str, tuple[str, ...]] = {
+    "order": ("orders",),
+    "position": ("positions",),
+    "reconcile": ("system",),
+    "strategy": ("strategies",),
+    "risk": ("risk", "orders"),
+    "market": ("markets",),
+    "pnl": ("positions", "system"),
+    "alerts": ("alerts",),
+    "account": ("orders", "risk"),
+}
+FILLED = ("order.filled", "order.partially_filled", "position.settled")
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Topics that changed up to event `version`. `account_id` None concerns everybody."""
+
+    version: int
+    topics: frozenset[str]
+    account_id: int | None
+
+
+def topics_of(kind: str) -> frozenset[str]:
+    topics = set(TOPICS.get(kind.partition(".")[0], ("system",)))
+    if kind in FILLED:
+        topics |= {"orders", "positions"}
+    return frozenset(topics)
+
+
+@dataclass(eq=False)
+class Listener:
+    """One socket's waiting notices: merged, so that a slow socket costs one set and not a queue."""
+
+    topics: dict[int | None, set[str]] = field(default_factory=dict)
+    version: int = 0
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def put(self, notice: Notice) -> None:
+        self.topics.setdefault(notice.account_id, set()).update(notice.topics)
+        self.version = max(self.version, notice.version)
+        self.ready.set()
+
+    def take(self) -> tuple[int, dict[int | None, set[str]]]:
+        topics, self.topics = self.topics, {}
+        self.ready.clear()
+        return self.version, topics
+
+
+class NewsDesk:
+    """One per event loop. It looks while somebody listens, and not otherwise."""
+
+    def __init__(self) -> None:
+        self._listeners: set[Listener] = set()
+        self._task: asyncio.Task[None] | None = None
+        self.version = 0
+        self._ticked: object = None
+
+    def attach(self) -> Listener:
+        listener = Listener()
+        self._listeners.add(listener)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._watch())
+        return listener
+
+    def detach(self, listener: Listener) -> None:
+        self._listeners.discard(listener)
+        if not self._listeners and self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _watch(self) -> None:
+        self.version = 0
+        round_number = 0
+        while True:
+            try:
+                await aclose_old_connections()
+                notices = await database_sync_to_async(self._look)(slow=round_number % SLOW_EVERY == 0)
+                for notice in notices:
+                    for listener in self._listeners:
+                        listener.put(notice)
+            except DatabaseError as error:
+                log.warning("no news: the database does not answer", extra={"problem": str(error)[:200]})
+            round_number += 1
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _look(self, *, slow: bool) -> list[Notice]:
+        newest = alert_pages.latest_event_id()
+        notices: list[Notice] = []
+        if not self.version:
+            notices.append(Notice(newest, frozenset(), None))
+        elif newest > self.version:
+            changed = alert_pages.kinds_between(self.version, newest)
+            notices = [Notice(newest, topics_of(kind), account_id) for kind, account_id in changed]
+        self.version = newest
+        if slow:
+            ticked = strategy_pages.last_tick_at()
+            topics = {"system"} | ({"strategies"} if ticked != self._ticked else set())
+            self._ticked = ticked
+            notices.append(Notice(newest, frozenset(topics), None))
+        return notices
+
+
+_desks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, NewsDesk] = weakref.WeakKeyDictionary()
+
+
+def get_news_desk() -> NewsDesk:
+    loop = asyncio.get_running_loop()
+    desk = _desks.get(loop)
+    if desk is None:
+        desk = _desks[loop] = NewsDesk()
+    return desk
