@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+from functools import partial
 from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
-from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils import timezone
 
 from strategies.domain.base import WakeKind
 from strategies.services import dispatch, runner, universe
+from strategies.services.ticker import TICKER
 from strategies.services.waker import WAKER
 
 QUEUE = "trading"
@@ -19,14 +21,14 @@ QUEUE = "trading"
 @shared_task(queue=QUEUE, expires=2)
 def dispatch_due() -> None:
     """Hand all due strategies to shared tick tasks. Runs every second; a late message is dropped."""
-    for ids in dispatch.chunks(dispatch.due_ids(now=timezone.now())):
+    for ids in dispatch.chunks(TICKER.run(partial(dispatch.due_ids, now=timezone.now()))):
         tick_strategies.delay(ids)
 
 
 @shared_task(queue=QUEUE, expires=10)
 def tick_strategies(strategy_ids: list[int]) -> None:
     """Evaluate these strategies once. Repeated or late, it changes nothing: wants are compared with what rests."""
-    runner.tick(strategy_ids, now=timezone.now(), trigger=WakeKind.INTERVAL)
+    TICKER.run(partial(runner.tick, strategy_ids, now=timezone.now(), trigger=WakeKind.INTERVAL))
 
 
 @shared_task(queue="default", expires=50)
@@ -41,12 +43,13 @@ def waker_start(sender: Any = None, **_: Any) -> None:
     queues = getattr(getattr(getattr(sender, "app", None), "amqp", None), "queues", None)
     if queues is None or QUEUE not in (queues.consume_from or {}):
         return
-    # Its few threads live as long as the process and tick every second: a new database
-    # session for each task would cost more than five hundred ticks.
-    connections.settings[DEFAULT_DB_ALIAS] |= {"CONN_MAX_AGE": 300, "CONN_HEALTH_CHECKS": True}
+    gc.collect()
+    gc.freeze()  # what is loaded now stays: no later collection needs to walk it
+    TICKER.start()
     WAKER.start()
 
 
 @worker_shutting_down.connect
 def waker_stop(**_: Any) -> None:
     WAKER.stop()
+    TICKER.stop()

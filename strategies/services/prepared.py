@@ -24,7 +24,7 @@ from strategies.library.registry import UnknownStrategy, strategy_get
 from strategies.models import Decision, StrategyConfig, StrategyRun, StrategyState, UniverseMember
 from strategies.services.claims import array
 
-FACTS_AGE_S = 10.0
+FACTS_AGE_S = 30.0  # as old as the schedule lets traded markets get; the gate reads its own
 ACTIVE = (StrategyConfig.State.RUNNING, StrategyConfig.State.OBSERVE)
 
 UNREAD = -2
@@ -51,7 +51,6 @@ class Prepared:
     facts_at: datetime | None = None
     outcome_ids: tuple[int, ...] = ()
     first_outcome_ids: tuple[int, ...] = ()
-    market_of: Mapping[int, int] = field(default_factory=dict)
     # What it remembers, and how far it has been told.
     memory: Mapping[str, Any] = field(default_factory=dict)
     memory_version: int = UNREAD  # -1: nothing was saved yet
@@ -224,17 +223,16 @@ class Shelf:
         return old
 
     def _give_facts(self, items: Sequence[Prepared], now: datetime) -> None:
-        """Give every item current facts; a new map only where something was read since the last tick."""
-        self._facts_refresh({market_id for item in items for market_id in item.market_ids}, now)
-        for item in items:
-            newest = max((self._facts_at[pk] for pk in item.market_ids), default=None)
-            if item.facts_at == newest:
-                continue
-            item.facts_at = newest
+        """Give every item whose facts are missing or old new ones; a market that several watch is read once."""
+        oldest = now - timedelta(seconds=self._facts_age_s)
+        due = [item for item in items if item.facts_at is None or item.facts_at < oldest]
+        if not due:
+            return
+        self._facts_refresh({market_id for item in due for market_id in item.market_ids}, now)
+        for item in due:
+            item.facts_at = min((self._facts_at[pk] for pk in item.market_ids), default=now)
             item.markets = {pk: self._facts[pk] for pk in item.market_ids if pk in self._facts}
-            outcomes = [(o.outcome_id, pk) for pk, facts in item.markets.items() for o in facts.outcomes]
-            item.outcome_ids = tuple(outcome_id for outcome_id, _ in outcomes)
-            item.market_of = dict(outcomes)
+            item.outcome_ids = tuple(o.outcome_id for facts in item.markets.values() for o in facts.outcomes)
             item.first_outcome_ids = tuple(
                 facts.outcomes[0].outcome_id for facts in item.markets.values() if facts.outcomes
             )

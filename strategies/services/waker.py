@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
+from django.db.models import Count, Sum
 
 from markets.domain.views import Wake
 from markets.tickstore import Tickstore, TickstoreUnavailable, get_tickstore
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 MIN_GAP_S = 0.25
 RELOAD_S = 5.0
-BLOCK_MS = 250
+BLOCK_MS = 500
 IDLE_S = 5.0  # between two attempts to become the waking process
 
 _KINDS = {"book": WakeKind.BOOK, "trade": WakeKind.TRADE, "resolved": WakeKind.RESOLUTION}
@@ -84,6 +85,12 @@ def subscriptions_read(*, now: datetime) -> Subscriptions:
     return found
 
 
+def _revisions() -> tuple[int, int]:
+    """Return a mark that moves when any active strategy, its state or its universe changes."""
+    found = StrategyConfig.objects.filter(state__in=ACTIVE).aggregate(n=Count("pk"), total=Sum("revision"))
+    return found["n"], found["total"] or 0
+
+
 class Waker:
     """The thread. `start` and `stop` may be called any number of times."""
 
@@ -131,14 +138,16 @@ class Waker:
 
     def _lead(self, tickstore: Tickstore) -> None:
         cursor = tickstore.wakes_head()
-        subscriptions, read_at = subscriptions_read(now=datetime.now(UTC)), time.monotonic()
+        subscriptions, known, looked_at = subscriptions_read(now=datetime.now(UTC)), _revisions(), time.monotonic()
         mark = fills_mark()
         while not self._stop.is_set():
             cursor, wakes = tickstore.wakes_read(cursor, block_ms=BLOCK_MS)
-            if time.monotonic() - read_at > RELOAD_S:
-                subscriptions, read_at = subscriptions_read(now=datetime.now(UTC)), time.monotonic()
+            if time.monotonic() - looked_at > RELOAD_S:
+                looked_at = time.monotonic()
                 if not leader_is():  # the database session, and with it the claim, was lost
                     return
+                if (now_known := _revisions()) != known:
+                    subscriptions, known = subscriptions_read(now=datetime.now(UTC)), now_known
             self._waiting.update(subscriptions.woken(wakes, self._last_mid))
             if subscriptions.on_fill and (now_mark := fills_mark()) != mark:
                 filled = origins_filled_since(mark[0]) & subscriptions.on_fill

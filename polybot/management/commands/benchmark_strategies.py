@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -67,7 +68,8 @@ def _environment(folder: Path, started: list[stores.Store]) -> dict[str, str]:
         **dict(stores.store_url(store) for store in started),
         "DJANGO_SETTINGS_MODULE": "polybot.settings.base",
         "POLYBOT_DATA": str(folder),
-        "SECRET_KEY": "benchmark only",
+        "POLYBOT_VENUE": "polymarket",  # nothing here talks to a venue; the sandbox would have to run
+        "SECRET_KEY": secrets.token_urlsafe(50),
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",
     }
