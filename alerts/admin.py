@@ -77,7 +77,7 @@ class RuleForm(forms.ModelForm):
         model = AlertRule
         fields = [
             "name", "description", "enabled", "kind", "subject_kind", "subject_id", "field", "operator", "threshold",
-            "severity", "channels", "quiet_from", "quiet_until", "repeat_after_s", "repeat_by",
+            "severity", "channels", "wait_s", "cleared_by", "quiet_from", "quiet_until", "repeat_after_s", "repeat_by",
         ]  # fmt: skip
         help_texts = {
             "kind": "event kinds separated by blanks; a trailing * matches any rest, as in order.*",
@@ -85,6 +85,8 @@ class RuleForm(forms.ModelForm):
             "field": "a number of the event's payload to compare, for example notional; empty: every event",
             "operator": "gt, gte, lt or lte",
             "channels": "none chosen: every enabled channel",
+            "wait_s": "seconds to wait for the clearing event before telling; 0: tell at once",
+            "cleared_by": "the kind of event that clears it, for example feed.recovered",
             "quiet_from": "UTC; critical alerts ignore quiet hours",
             "repeat_after_s": "seconds in which the same thing is counted instead of told again",
             "repeat_by": "what counts as the same thing",

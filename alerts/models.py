@@ -95,6 +95,8 @@ class AlertRule(models.Model):
     severity = models.CharField(max_length=10, choices=[(s, s) for s in Severity])
     enabled = models.BooleanField(default=True)
     channels = models.ManyToManyField(AlertChannel, blank=True)  # none: every enabled channel
+    wait_s = models.PositiveIntegerField(default=0)  # told only if it still stands so much later …
+    cleared_by = models.CharField(max_length=80, blank=True)  # … which an event of this kind on the same subject ends
     quiet_from = models.TimeField(null=True, blank=True)  # UTC; critical events ignore quiet hours
     quiet_until = models.TimeField(null=True, blank=True)
     repeat_after_s = models.PositiveIntegerField(default=300)  # the same thing: not told again before
@@ -130,7 +132,7 @@ class Delivery(models.Model):
 
     class Meta:
         verbose_name_plural = "deliveries"
-        constraints = [models.UniqueConstraint(fields=["event", "channel"], name="delivery_once")]
+        constraints = [models.UniqueConstraint(fields=["event", "channel", "rule"], name="delivery_once")]
         indexes = [models.Index(fields=["state", "due_at"]), models.Index(fields=["same_as", "-id"])]
 
     def __str__(self) -> str:

@@ -31,7 +31,8 @@ class RuleSerializer(serializers.ModelSerializer):
         model = AlertRule
         fields = [
             "id", "name", "description", "kind", "subject_kind", "subject_id", "operator", "field", "threshold",
-            "severity", "enabled", "channels", "quiet_from", "quiet_until", "repeat_after_s", "repeat_by",
+            "severity", "enabled", "channels", "wait_s", "cleared_by", "quiet_from", "quiet_until", "repeat_after_s",
+            "repeat_by",
         ]  # fmt: skip
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

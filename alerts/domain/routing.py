@@ -41,6 +41,8 @@ class Rule:
     field: str = ""
     threshold: Decimal | None = None
     channel_ids: frozenset[int] = frozenset()  # empty: every channel
+    wait_s: int = 0  # told so much later, and only if it was not cleared meanwhile
+    cleared_by: str = ""  # the kind of event that clears it
     quiet_from: time | None = None
     quiet_until: time | None = None
     repeat_after_s: int = 300
@@ -61,7 +63,7 @@ class Notice:
     rule_id: int
     severity: Severity
     same_as: str
-    repeat_after_s: int
+    wait_s: int = 0
     held: str = ""
 
 
@@ -115,26 +117,33 @@ def is_quiet(rule: Rule, at: datetime) -> bool:
 
 
 def route(event: JournalEvent, rules: Iterable[Rule], channels: Iterable[Channel], *, now: datetime) -> list[Notice]:
-    """Return at most one notice per channel: of the rules that match, the most serious one speaks."""
+    """Return the notices for each channel. Of the rules that match, the most serious one speaks.
+
+    Rules that wait are a second, later word on the same event, so each waiting time has its own speaker.
+    """
     woken = sorted((rule for rule in rules if matches(rule, event)), key=lambda rule: (-rule.severity.rank, rule.id))
     notices = []
     for channel in channels:
-        heard = [rule for rule in woken if not rule.channel_ids or channel.id in rule.channel_ids]
-        if not heard or heard[0].severity.rank < channel.minimum_severity.rank:
-            continue
-        rule = heard[0]
-        quiet = rule.severity is not Severity.CRITICAL and is_quiet(rule, now)
-        notices.append(
-            Notice(
-                channel_id=channel.id,
-                rule_id=rule.id,
-                severity=rule.severity,
-                same_as=same_as(rule, event, channel_id=channel.id),
-                repeat_after_s=rule.repeat_after_s,
-                held="quiet hours" if quiet else "",
-            )
-        )
+        speakers: dict[int, Rule] = {}
+        for rule in woken:
+            if not rule.channel_ids or channel.id in rule.channel_ids:
+                speakers.setdefault(rule.wait_s, rule)
+        for wait_s, rule in sorted(speakers.items()):
+            if rule.severity.rank >= channel.minimum_severity.rank:
+                notices.append(_notice(rule, event, channel_id=channel.id, wait_s=wait_s, now=now))
     return notices
+
+
+def _notice(rule: Rule, event: JournalEvent, *, channel_id: int, wait_s: int, now: datetime) -> Notice:
+    quiet = rule.severity is not Severity.CRITICAL and is_quiet(rule, now)
+    return Notice(
+        channel_id=channel_id,
+        rule_id=rule.id,
+        severity=rule.severity,
+        same_as=same_as(rule, event, channel_id=channel_id),
+        wait_s=wait_s,
+        held="quiet hours" if quiet else "",
+    )
 
 
 def same_as(rule: Rule, event: JournalEvent, *, channel_id: int) -> str:

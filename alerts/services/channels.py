@@ -95,6 +95,8 @@ def rule_check(rule: AlertRule) -> None:
         problems["operator"] = "say how the field is compared, or leave field and threshold empty"
     if (rule.quiet_from is None) != (rule.quiet_until is None):
         problems["quiet_until"] = "quiet hours need both ends, or none"
+    if rule.cleared_by and not rule.wait_s:
+        problems["wait_s"] = "say how long to wait for the clearing event"
     if rule.subject_id and not rule.subject_kind:
         problems["subject_kind"] = "an id needs its kind, for example strategy"
     if problems:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from alerts.domain.chain import clean_text
 from alerts.domain.events import Severity
 from alerts.domain.routing import backoff_s
-from alerts.models import Delivery
+from alerts.models import AuditEvent, Delivery
 from alerts.transports.base import Message, TransportRefused, TransportRetry
 from alerts.transports.registry import TRANSPORTS
 
@@ -42,7 +42,7 @@ class Sent:
 def deliveries_send(*, now: datetime, limit: int = 50, budget_s: float = BUDGET_S) -> Sent:
     """Send up to `limit` due deliveries, oldest first; stop early when the time is used up."""
     started = time.monotonic()
-    counts = {Delivery.State.SENT: 0, Delivery.State.PENDING: 0, Delivery.State.FAILED: 0}
+    counts = dict.fromkeys(Delivery.State, 0)
     for _ in range(limit):
         if time.monotonic() - started > budget_s:
             break
@@ -63,11 +63,13 @@ def delivery_claim(*, now: datetime) -> Delivery | None:
     if row is None:
         return None
     Delivery.objects.filter(pk=row.pk).update(due_at=now + LEASE, attempts=F("attempts") + 1)
-    return Delivery.objects.select_related("event", "channel").get(pk=row.pk)
+    return Delivery.objects.select_related("event", "channel", "rule").get(pk=row.pk)
 
 
 def delivery_send(delivery: Delivery, *, now: datetime) -> Delivery.State:
     """Send one claimed delivery and store what came of it; return its new state."""
+    if is_cleared(delivery):
+        return _ended(delivery, Delivery.State.SUPPRESSED, "over before it was due")
     transport = TRANSPORTS.get(delivery.channel.transport)
     try:
         if transport is None:
@@ -81,6 +83,20 @@ def delivery_send(delivery: Delivery, *, now: datetime) -> Delivery.State:
         log.exception("alert transport failed", extra={"delivery": delivery.pk})
         return _again(delivery, f"{type(error).__name__} in the transport", after_s=None, now=now)
     return _ended(delivery, Delivery.State.SENT, "")
+
+
+def is_cleared(delivery: Delivery) -> bool:
+    """Whether what the rule waited for has ended by itself: the clearing event came later, on the same subject."""
+    rule, event = delivery.rule, delivery.event
+    if rule is None or not rule.cleared_by:
+        return False
+    return AuditEvent.objects.filter(
+        kind=rule.cleared_by,
+        subject_kind=event.subject_kind,
+        subject_id=event.subject_id,
+        account_id=event.account_id,
+        pk__gt=event.pk,
+    ).exists()
 
 
 def message_of(delivery: Delivery) -> Message:

@@ -67,6 +67,8 @@ def rule_of(row: AlertRule) -> routing.Rule:
         field=row.field,
         threshold=row.threshold,
         channel_ids=frozenset(channel.pk for channel in row.channels.all()),
+        wait_s=row.wait_s,
+        cleared_by=row.cleared_by,
         quiet_from=row.quiet_from,
         quiet_until=row.quiet_until,
         repeat_after_s=row.repeat_after_s,
@@ -106,7 +108,8 @@ def _deliveries(
             same_as=notice.same_as,
             state=Delivery.State.SUPPRESSED if notice.held else Delivery.State.PENDING,
             last_error=notice.held,
-            due_at=now,
+            # A rule that waits counts from the event, however late it was read.
+            due_at=max(now, event.at + timedelta(seconds=notice.wait_s)) if notice.wait_s else now,
         )
         for notice in routing.route(event_of(event), rules, channels, now=now)
     ]

@@ -103,6 +103,12 @@ def test_of_several_rules_the_most_serious_one_speaks_once() -> None:
     assert (notice.rule_id, notice.severity) == (2, Severity.CRITICAL)
 
 
+def test_a_rule_that_waits_is_a_second_word_on_the_same_event() -> None:
+    rules = [rule(id=1, wait_s=30), rule(id=2, wait_s=60, severity=Severity.CRITICAL), rule(id=3, wait_s=60)]
+    notices = routing.route(event(), rules, ALL, now=NOW)
+    assert [(n.rule_id, n.wait_s) for n in notices] == [(1, 30), (2, 60)]
+
+
 def test_a_rule_may_name_its_channels() -> None:
     channels = [routing.Channel(id=n, minimum_severity=Severity.INFO) for n in (1, 2)]
     notices = routing.route(event(), [rule(channel_ids=frozenset({2}))], channels, now=NOW)

@@ -270,9 +270,7 @@ def test_the_defaults_are_installed_once_and_edits_survive() -> None:
         ("risk.over_limit", {}, Severity.CRITICAL),
         ("strategy.error", {}, Severity.CRITICAL),
         ("process.exit", {}, Severity.CRITICAL),
-        ("feed.stale", {"age_s": 31}, Severity.WARNING),
-        ("feed.stale", {"age_s": 61}, Severity.CRITICAL),
-        ("feed.down", {"age_s": 5}, Severity.WARNING),
+        ("feed.stale", {}, Severity.WARNING),
         ("venue.error_rate", {"rate_percent": "5.1"}, Severity.WARNING),
         ("order.refused", {}, Severity.WARNING),
         ("account.balance_low", {"free_cash": "99.99"}, Severity.WARNING),
@@ -290,10 +288,37 @@ def test_every_default_rule_tells_at_its_severity(kind: str, payload: dict[str, 
     assert Delivery.objects.get().severity == severity
 
 
+def test_a_feed_that_is_down_is_a_warning_after_30_s_and_critical_after_60(flaky: Flaky) -> None:
+    defaults.install()
+    AlertChannel.objects.all().delete()
+    channel_make("flaky")
+    event_make("feed.down", subject_kind="", subject_id="shard 1")
+    routing.deliveries_create(now=AT)
+    told = []
+    for seconds in (29, 30, 59, 60):
+        dispatch.deliveries_send(now=AT + timedelta(seconds=seconds))
+        told.append([str(m.severity) for m in flaky.sent])
+    assert told == [[], ["warning"], ["warning"], ["warning", "critical"]]
+
+
+def test_what_is_over_by_itself_is_not_told(flaky: Flaky) -> None:
+    defaults.install()
+    AlertChannel.objects.all().delete()
+    channel_make("flaky")
+    event_make("feed.down", subject_kind="", subject_id="shard 1")
+    routing.deliveries_create(now=AT)
+    event_make("feed.recovered", subject_kind="", subject_id="shard 2")  # another one
+    dispatch.deliveries_send(now=AT + timedelta(seconds=30))
+    event_make("feed.recovered", subject_kind="", subject_id="shard 1")
+    dispatch.deliveries_send(now=AT + timedelta(seconds=60))
+    assert [str(m.severity) for m in flaky.sent] == ["warning"]
+    late = Delivery.objects.get(state="suppressed")
+    assert (late.severity, late.last_error) == ("critical", "over before it was due")
+
+
 @pytest.mark.parametrize(
     ("kind", "payload"),
     [
-        ("feed.stale", {"age_s": 30}),
         ("order.filled", {"notional": "499.99"}),
         ("account.balance_low", {"free_cash": "100"}),
         ("order.live", {}),
