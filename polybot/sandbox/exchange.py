@@ -50,6 +50,7 @@ class ExchangeOptions:
     state_dir: Path | None = None  # None: nothing is kept
     replay: tuple[Path, ...] = ()  # recordings (files or folders) instead of life
     speed: float = 1.0
+    replay_wait_ms: int = 30_000  # a replay begins when somebody first asks for a book, or after this
     opening_cash: int = 1_000_000_000  # pUSD a new wallet is given on first use (1,000 dollars)
     mined_ms: int = 800  # MATCHED to MINED
     confirmed_ms: int = 2_000  # MATCHED to CONFIRMED
@@ -75,6 +76,7 @@ class Exchange:
         self._source: Life | Replay
         if options.replay:
             self._source = Replay(core, self._announcer, self._execution, paths=options.replay, speed=options.speed)
+            self._source.hold(options.replay_wait_ms)
         else:
             self._source = Life(core, self._announcer, self._execution, self._resolution, rate=options.rate)
         self._source.start(saved.source if saved else None)
@@ -152,6 +154,7 @@ class Exchange:
         book = self._core.books.get(token_id)
         if book is None:
             raise Refusal(404, refusals.NO_BOOK)
+        self._source.watched()
         return book.state()
 
     def last_trade(self, token_id: str) -> tuple[int, str] | None:
@@ -319,6 +322,10 @@ class Exchange:
         self._tick()
         self._resolution.redeem(wallet, market)
         return self._core.transaction_hash(f"redeem:{wallet.address}:{condition_id}:{self._core.now}")
+
+    def open_interest(self, condition_id: str) -> int:
+        """Return the dollars behind the market's outstanding pairs."""
+        return self._core.accounts.collateral.get(condition_id, 0)
 
     def resolve_market(self, market: Market, payouts: tuple[int, int]) -> None:
         """Resolve `market` now; the control endpoint's door."""

@@ -11,6 +11,7 @@ import random
 from typing import Any
 
 from markets.domain.instruments import MarketState
+from markets.domain.units import ONE
 from polybot.sandbox.announce import Announcer
 from polybot.sandbox.catalogue import Market
 from polybot.sandbox.core import Core
@@ -94,6 +95,9 @@ class Life:
             ],
         }
 
+    def watched(self) -> None:
+        """Life goes on whether or not anybody looks."""
+
     def status(self) -> dict[str, object]:
         return {"kind": "life", "rate": self.rate, "epoch_ms": self.epoch_ms, "runs": self._runs}
 
@@ -158,6 +162,10 @@ class Life:
     def _end_events(self) -> None:
         core = self._core
         for living in list(self._living.values()):
+            settled = all(market.state is MarketState.RESOLVED for market in living.markets)
+            if settled:  # somebody decided every market before its time
+                self._finish(living)
+                continue
             if core.now < living.event.end_ms:
                 continue
             if living.naming_ms is None:
@@ -171,8 +179,12 @@ class Life:
 
     def _finish(self, living: Living) -> None:
         core = self._core
-        for market, won in zip(living.markets, living.winners or [], strict=True):
-            self._resolution.resolve(market, winner_payouts(0 if won else 1))
+        winners = living.draw(core.seed)
+        if living.exclusive and any(market.payouts == (ONE, 0) for market in living.markets):
+            winners = [False] * len(winners)  # the winner was named before its time
+        for market, won in zip(living.markets, winners, strict=True):
+            if market.state is not MarketState.RESOLVED:
+                self._resolution.resolve(market, winner_payouts(0 if won else 1))
         self._closed.append(
             {
                 "slot": living.slot,

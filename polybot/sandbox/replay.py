@@ -51,6 +51,7 @@ class Replay:
         self._execution = execution
         self.speed = speed
         self.paused = False
+        self._held_until = core.now
         self._recordings = find(paths)
         self._casts = cast_markets(core, self._recordings)
         self._papers: dict[str, PaperBook] = {}
@@ -104,6 +105,13 @@ class Replay:
         while self.played < saved["played"] and self._next is not None:
             self._advance()
 
+    def hold(self, wait_ms: int) -> None:
+        """Wait for the first watcher, so that a desk that starts together with the replay misses nothing."""
+        self._held_until = self._core.now + wait_ms
+
+    def watched(self) -> None:
+        self._held_until = min(self._held_until, self._core.now)
+
     def saved(self) -> dict[str, Any] | None:
         return {"files": [r.path.name for r in self._recordings], "played": self.played}
 
@@ -113,6 +121,7 @@ class Replay:
             "kind": "replay",
             "speed": self.speed,
             "paused": self.paused,
+            "waiting": self._core.now < self._held_until,
             "files": [str(r.path) for r in self._recordings],
             "played": self.played,
             "inferred_trades": self.inferred,
@@ -127,7 +136,7 @@ class Replay:
     def step(self) -> None:
         passed = self._core.now - self._stepped_ms
         self._stepped_ms = self._core.now
-        if self.paused or self._next is None:
+        if self.paused or self._next is None or self._core.now < self._held_until:
             return
         self._waited += passed * self.speed
         for _ in range(MESSAGES_PER_STEP):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 from pathlib import Path
 
@@ -150,6 +152,21 @@ def test_markets_end_pay_and_are_replaced() -> None:
     desk.conserved()
 
 
+def test_an_event_decided_before_its_time_is_replaced_and_stays_decided() -> None:
+    desk = Desk(seed=4, rate=20)
+    event = next(e for e in desk.exchange.events() if e.neg_risk)
+    first, *others = desk.exchange.catalogue.markets_of(event)
+    desk.exchange.resolve_market(first, (ONE, 0))
+    for market in others:
+        desk.exchange.resolve_market(market, (0, ONE))
+    for _ in range(4):
+        desk.pass_ms(500)
+    assert [m.payouts for m in (first, *others)] == [(ONE, 0)] + [(0, ONE)] * len(others)
+    assert event.closed
+    assert len(desk.public("new_market")) >= 7
+    desk.conserved()
+
+
 def test_the_end_of_a_market_passes_through_a_finer_tick() -> None:
     desk = Desk(seed=4, rate=100)
     for _ in range(1_500):
@@ -199,3 +216,43 @@ def test_a_state_file_of_another_seed_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "exchange.json").write_text("{")
     with pytest.raises(StateError, match="move it away"):
         Desk(seed=4, state_dir=tmp_path)
+
+
+def test_every_hash_told_is_that_of_a_book_rebuilt_from_what_was_told() -> None:
+    desk = Desk(seed=12, rate=300)
+    rebuilt = {}
+    for market in desk.exchange.markets():
+        for token in market.token_ids:
+            rebuilt[token] = desk.exchange.book(token).body()
+    checked = 0
+    for _ in range(400):
+        desk.pass_ms(50)
+    for event in desk.events:
+        assert isinstance(event, MarketEvent)
+        body = event.body
+        if body["event_type"] == "book":
+            rebuilt[body["asset_id"]] |= {k: v for k, v in body.items() if k != "event_type"}
+            assert hash_of(rebuilt[body["asset_id"]]) == body["hash"]
+        elif body["event_type"] == "tick_size_change":
+            rebuilt[body["asset_id"]]["tick_size"] = body["new_tick_size"]
+        elif body["event_type"] == "price_change":
+            said = {}
+            for change in body["price_changes"]:
+                book = rebuilt[change["asset_id"]]
+                side = "bids" if change["side"] == "BUY" else "asks"
+                levels = {x["price"]: x["size"] for x in book[side]} | {change["price"]: change["size"]}
+                kept = sorted((p for p in levels if levels[p] != "0"), key=float, reverse=side == "asks")
+                book[side] = [{"price": p, "size": levels[p]} for p in kept]
+                book["timestamp"] = body["timestamp"]
+                said[change["asset_id"]] = change["hash"]
+            for token, told in said.items():
+                assert hash_of(rebuilt[token]) == told
+                checked += 1
+    assert checked > 5_000
+
+
+def hash_of(book: dict[str, object]) -> str:
+    body = ("bids", "asks", "min_order_size", "tick_size", "neg_risk", "last_trade_price")
+    keys = ("market", "asset_id", "timestamp", "hash", *body)
+    image = {key: book[key] for key in keys} | {"hash": ""}
+    return hashlib.sha1(json.dumps(image, separators=(",", ":")).encode()).hexdigest()

@@ -38,7 +38,7 @@ class Player:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *paths: Path, speed: float = 1e9) -> None:
         monkeypatch.setattr(replay_module, "MESSAGES_PER_STEP", 1)
         self.now = 1_790_000_000_000
-        self.exchange = Exchange(ExchangeOptions(replay=paths, speed=speed), clock=lambda: self.now)
+        self.exchange = Exchange(ExchangeOptions(replay=paths, speed=speed, replay_wait_ms=0), clock=lambda: self.now)
         self.bodies: list[dict[str, Any]] = []
         self.exchange.listen(lambda e: self.bodies.append(e.body) if isinstance(e, MarketEvent) else None)
 
@@ -109,7 +109,7 @@ def test_the_served_book_equals_an_independent_rebuild_after_every_message(
 def test_three_games_run_on_one_clock() -> None:
     now = [1_790_000_000_000]
     paths = tuple(p for p in FILES if "20250625" in p.name)
-    exchange = Exchange(ExchangeOptions(replay=paths, speed=1e9), clock=lambda: now[0])
+    exchange = Exchange(ExchangeOptions(replay=paths, speed=1e9, replay_wait_ms=0), clock=lambda: now[0])
     while not exchange.status()["source"]["finished"]:  # type: ignore[index]
         now[0] += 50
         exchange.step(now[0])
@@ -259,7 +259,7 @@ def test_a_trade_beyond_the_queue_fills_a_resting_user(tmp_path: Path, monkeypat
 
 def test_a_restart_goes_on_where_the_replay_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = small(tmp_path)
-    options = ExchangeOptions(replay=(path,), speed=1.0, state_dir=tmp_path / "state")
+    options = ExchangeOptions(replay=(path,), speed=1.0, state_dir=tmp_path / "state", replay_wait_ms=0)
     monkeypatch.setattr(replay_module, "MESSAGES_PER_STEP", 2)
     now = 1_790_000_000_000
     first = Exchange(options, clock=lambda: now)
@@ -273,6 +273,21 @@ def test_a_restart_goes_on_where_the_replay_was(tmp_path: Path, monkeypatch: pyt
     assert [r.order_id for r in again.open_orders(owner=order.owner)] == [order.order_id]
     again.step(now + 1_800)
     assert again.status()["source"]["played"] == 4  # type: ignore[index]
+
+
+def test_a_replay_waits_for_its_first_watcher(tmp_path: Path) -> None:
+    now = [1_790_000_000_000]
+    options = ExchangeOptions(replay=(small(tmp_path),), replay_wait_ms=5_000)
+    for look, begins in ((True, 1_000), (False, 5_000)):
+        now[0] += 100_000
+        started = now[0]
+        exchange = Exchange(options, clock=lambda: now[0])
+        while not exchange.status()["source"]["played"]:  # type: ignore[index]
+            now[0] += 100
+            if look and now[0] - started == 1_000:
+                exchange.book(YES)
+            exchange.step(now[0])
+        assert begins <= now[0] - started <= begins + 100
 
 
 def test_bad_lines_are_counted_and_named_and_the_rest_is_played(
