@@ -42,6 +42,20 @@ class FillResult:
     created: bool  # False: it was booked before
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueTrade:
+    """Our leg of one trade as the venue tells it. Millionths."""
+
+    trade_id: str
+    role: str
+    price: Price
+    size: Shares
+    fee: Usd
+    at: datetime
+    settlement: str = Fill.Settlement.CONFIRMED
+    transaction_hash: str = ""
+
+
 @transaction.atomic
 def fill_record(
     *,
@@ -57,38 +71,52 @@ def fill_record(
     transaction_hash: str = "",
 ) -> FillResult:
     """Book our leg of one trade. Raises FillError when the order or the account cannot have had it."""
-    order = order_lock(order_id)
-    known = Fill.objects.filter(venue_trade_id=venue_trade_id, order=order, role=role).values_list("pk", flat=True)
-    if (fill_id := known.first()) is not None:
+    trade = VenueTrade(
+        trade_id=venue_trade_id,
+        role=role,
+        price=price,
+        size=size,
+        fee=fee,
+        at=venue_at,
+        settlement=settlement,
+        transaction_hash=transaction_hash,
+    )
+    return fill_book(order_lock(order_id), trade, now=now)
+
+
+def fill_book(order: Order, trade: VenueTrade, *, now: datetime) -> FillResult:
+    """Like `fill_record`, on an order the caller has locked in its own transaction; keeps `order` up to date."""
+    known = Fill.objects.filter(venue_trade_id=trade.trade_id, order=order, role=trade.role)
+    if (fill_id := known.values_list("pk", flat=True).first()) is not None:
         return FillResult(fill_id=fill_id, created=False)
-    shares = decimal_from_micro(size)
+    shares = decimal_from_micro(trade.size)
     if order.filled_size + shares > order.size + DUST:
         raise FillError(
-            f"order {order_id}: trade {venue_trade_id} of {plain(shares)} would fill "
+            f"order {order.pk}: trade {trade.trade_id} of {plain(shares)} would fill "
             f"{plain(order.filled_size + shares)} of {plain(order.size)}"
         )
     leg = LedgerFill(
         outcome_id=order.outcome_id,
         side=Side(order.side),
-        price=price,
-        size=size,
-        fee=fee,
-        confirmed=settlement == Fill.Settlement.CONFIRMED,
+        price=trade.price,
+        size=trade.size,
+        fee=trade.fee,
+        confirmed=trade.settlement == Fill.Settlement.CONFIRMED,
     )
     row = Fill.objects.create(
         order=order,
         account_id=order.account_id,
         outcome_id=order.outcome_id,
-        venue_trade_id=venue_trade_id,
-        role=role,
+        venue_trade_id=trade.trade_id,
+        role=trade.role,
         side=order.side,
-        price=decimal_from_micro(price),
+        price=decimal_from_micro(trade.price),
         size=shares,
-        fee=decimal_from_micro(fee),
-        settlement=settlement,
-        venue_at=venue_at,
+        fee=decimal_from_micro(trade.fee),
+        settlement=trade.settlement,
+        venue_at=trade.at,
         recorded_at=now,
-        transaction_hash=transaction_hash,
+        transaction_hash=trade.transaction_hash,
     )
     faultpoint("fill.inserted")
     freed = _reservation_used(order, leg)
@@ -100,7 +128,7 @@ def fill_record(
         kind="fill",
         reference=f"fill:{row.pk}",
         entries=entries_for_fill(leg),
-        at=venue_at,
+        at=trade.at,
         memo=f"order {order.pk}: {order.side} {plain(shares)} at {plain(row.price)}",
         realized=realized,
     )

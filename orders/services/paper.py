@@ -18,7 +18,7 @@ from orders.domain.lifecycle import OPEN, TRANSITIONS, Environment, OrderState, 
 from orders.models import Order, PaperOrder, PaperTrade
 from orders.services.accounts import trading_state_set
 from orders.services.faults import faultpoint
-from orders.services.fills import FillError, fill_record
+from orders.services.fills import FillError, VenueTrade, fill_book
 from orders.services.states import order_advance, order_lock
 
 log = logging.getLogger(__name__)
@@ -51,24 +51,26 @@ def _sync(venue_order_id: str, *, now: datetime) -> int:
     order_id = Order.objects.filter(venue_order_id=venue_order_id).values_list("pk", flat=True).first()
     if order_id is None:
         return 0  # reconciliation records it as an unknown order
-    order_lock(order_id)
+    order = order_lock(order_id)
     theirs = PaperOrder.objects.get(pk=venue_order_id)
     booked = 0
     for trade in PaperTrade.objects.filter(order_id=venue_order_id, ingested=False).order_by("at", "trade_id"):
-        result = fill_record(
-            order_id=order_id,
-            venue_trade_id=trade.trade_id,
-            role=trade.role,
-            price=Price(micro_from_decimal(trade.price)),
-            size=Shares(micro_from_decimal(trade.size)),
-            fee=Usd(micro_from_decimal(trade.fee)),
-            venue_at=trade.at,
+        result = fill_book(
+            order,
+            VenueTrade(
+                trade_id=trade.trade_id,
+                role=trade.role,
+                price=Price(micro_from_decimal(trade.price)),
+                size=Shares(micro_from_decimal(trade.size)),
+                fee=Usd(micro_from_decimal(trade.fee)),
+                at=trade.at,
+            ),
             now=now,
         )
         booked += result.created
         PaperTrade.objects.filter(pk=trade.pk).update(ingested=True)
     faultpoint("paper.booked")
-    state_attach(order_lock(order_id), STATE_OF[PaperOrder.State(theirs.state)], now=now, reason=theirs.reason)
+    state_attach(order, STATE_OF[PaperOrder.State(theirs.state)], now=now, reason=theirs.reason)
     faultpoint("paper.attached")
     return booked
 

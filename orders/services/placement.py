@@ -47,8 +47,7 @@ def order_create(
     known = Order.objects.filter(client_key=placement.key).values_list("pk", flat=True).first()
     if known is not None:
         return known
-    facts = facts or market_facts([placement.market_id])[placement.market_id]
-    reserved = _reserve(account, placement, size, facts.fee)
+    reserved = _reserve(account, placement, size, facts)
     order = Order.objects.create(
         client_key=placement.key,
         account=account,
@@ -86,7 +85,7 @@ def order_create(
     return order.pk
 
 
-def _reserve(account: Account, placement: Placement, size: int, fee: FeeSchedule | None) -> Decimal:
+def _reserve(account: Account, placement: Placement, size: int, facts: MarketFacts | None) -> Decimal:
     """Check and set aside in one statement; no second order can get between."""
     if placement.side is Side.SELL:
         wanted = decimal_from_micro(size)
@@ -97,14 +96,13 @@ def _reserve(account: Account, placement: Placement, size: int, fee: FeeSchedule
             return wanted
         free = held.values_list(F("confirmed_size") - F("reserved_size"), flat=True).first() or Decimal(0)
         raise ReservationError(f"selling {plain(wanted)} shares needs as many free; {plain(free)} are")
+    may_take = not placement.post_only
+    fee: FeeSchedule | None = None
+    if may_take:
+        facts = facts or market_facts([placement.market_id])[placement.market_id]
+        fee = facts.fee
     amount = decimal_from_micro(
-        cash_to_reserve(
-            side=placement.side,
-            price=placement.price,
-            size=Shares(size),
-            may_take=not placement.post_only,
-            fee=fee,
-        )
+        cash_to_reserve(side=placement.side, price=placement.price, size=Shares(size), may_take=may_take, fee=fee)
     )
     if Account.objects.filter(pk=account.pk, cash__gte=F("reserved_cash") + amount).update(
         reserved_cash=F("reserved_cash") + amount
