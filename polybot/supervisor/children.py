@@ -28,7 +28,7 @@ class ChildPlan:
     command: tuple[str, ...]
     stage: int
     stop_signal: signal.Signals = signal.SIGTERM
-    grace_s: float = 2.5
+    grace_s: float = 3.5
     restarts: bool = True
     watched: bool = False  # restarted when its sign of life gets old
     run_as: int | None = None  # user id, for Postgres where user namespaces are refused

@@ -16,6 +16,7 @@ from pathlib import Path
 from polybot.supervisor.children import Child, ChildPlan
 from polybot.supervisor.output import Output
 
+LATER_STAGE_S = 0.8
 LOOK_EVERY_S = 0.05  # while waiting for something to become ready
 
 
@@ -105,8 +106,8 @@ class Fleet:
             members = [c for c in self.children.values() if c.plan.stage == stage and c.is_running]
             for child in members:
                 child.signal_group(child.plan.stop_signal)
-            # Half a second is kept back for each later stage, so that Postgres always gets to write its checkpoint.
-            latest = end - 0.5 * (len(stages) - position - 1)
+            # Time is kept back for the later stages, so that Postgres always gets to write its checkpoint.
+            latest = end - LATER_STAGE_S * (len(stages) - position - 1)
             grace = max((c.plan.grace_s for c in members), default=0.0)
             latest = min(latest, time.monotonic() + grace)
             self._turn_while(members, latest)
@@ -114,7 +115,7 @@ class Fleet:
                 if child.is_running:
                     self._output.say(f"{child.name} did not stop in time and is killed")
                     child.signal_group(signal.SIGKILL)
-            self._turn_while(members, time.monotonic() + 1.0)
+            self._turn_while(members, time.monotonic() + 0.3)
 
     def _turn_while(self, members: list[Child], latest: float) -> None:
         while any(c.is_running for c in members) and (left := latest - time.monotonic()) > 0:

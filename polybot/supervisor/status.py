@@ -68,22 +68,41 @@ def status_get(data: Path, *, project: Path) -> dict[str, Any]:
 
 
 def figures_refresh(
-    data: Path, environment: dict[str, str], *, project: Path | None = None, timeout_s: float = FIGURES_LIMIT_S
+    data: Path, environment: dict[str, str], *, project: Path, timeout_s: float = FIGURES_LIMIT_S
 ) -> dict[str, Any]:
     """Ask the running desk's Postgres, remember the answer beside the data, return it."""
     if "DATABASE_URL" not in environment:
         return {"error": "the desk has not said yet where its database is"}
-    python, folder = Path(sys.executable), Path(__file__).resolve().parents[2]
-    if project is not None and not bootstrap.is_inside(project):
+    python = Path(sys.executable)
+    if not bootstrap.is_inside(project):
         python = bootstrap.environment_folder(project) / "bin" / "python"
     if not python.exists():
         return {"error": "no virtual environment yet: run `python3 manage.py up`"}
-    command = [str(python), "-m", "polybot.supervisor.figures"]
-    variables = {**os.environ, "DATABASE_URL": environment["DATABASE_URL"]}
+    asked = figures_ask(environment["DATABASE_URL"], python=python)
+    return figures_keep(data, asked, timeout_s=timeout_s)
+
+
+def figures_ask(database_url: str, *, python: Path) -> subprocess.Popen[str]:
+    """Start the process that reads the figures; its answer is kept with `figures_keep`."""
+    return subprocess.Popen(
+        [str(python), "-m", "polybot.supervisor.figures"],
+        cwd=Path(__file__).resolve().parents[2],
+        env={**os.environ, "DATABASE_URL": database_url},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def figures_keep(data: Path, asked: subprocess.Popen[str], *, timeout_s: float) -> dict[str, Any]:
+    """Return the figures and remember them for the time the desk is down."""
     try:
-        done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=timeout_s)
-        figures: dict[str, Any] = json.loads(done.stdout)
+        figures: dict[str, Any] = json.loads(asked.communicate(timeout=timeout_s)[0])
     except subprocess.TimeoutExpired:
+        asked.kill()
+        asked.communicate()
         return {"error": f"the database did not answer within {timeout_s:g} s"}
     except ValueError:
         return {"error": "the database could not be asked"}

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from polybot import __version__
-from polybot.supervisor import claims, dotenv, plan, runtime, stores
+from polybot.supervisor import claims, dotenv, plan, runtime, status, stores
 from polybot.supervisor.children import Child
 from polybot.supervisor.fleet import Fleet
 from polybot.supervisor.options import UpOptions, parse_up
@@ -81,8 +81,11 @@ class Desk:
             code = 1
         finally:
             began = time.monotonic()
-            self._remember_figures()
+            # Asked while Postgres still answers, kept for `status` when it no longer does.
+            asked = status.figures_ask(self.database_url, python=Path(sys.executable)) if self.ready else None
             self.fleet.stop(limit_s=STOP_LIMIT_S)
+            if asked is not None:
+                status.figures_keep(self.options.data, asked, timeout_s=0.2)
             self.note_exit("desk", "stopped")
             runtime.desk_remove(self.options.data)
             self.output.say(f"stopped in {time.monotonic() - began:.1f} s")
@@ -249,14 +252,9 @@ class Desk:
             if age > ALIVE_LIMIT_S:
                 self.fleet.restart(child.name, f"its queue showed no life for {age:.0f} s")
 
-    def _remember_figures(self) -> None:
-        """Keep the last figures for `status` while the desk is down."""
-        if not self.ready:
-            return
-        from polybot.supervisor import status
-
-        with contextlib.suppress(OSError, ValueError):
-            status.figures_refresh(self.options.data, self.environment, timeout_s=1.0)
+    @property
+    def database_url(self) -> str:
+        return self.environment.get("DATABASE_URL", "")
 
     def note_exit(self, name: str, how: str) -> None:
         """Leave word for the worker, which writes it into the journal."""

@@ -32,7 +32,9 @@ def test_figures_are_collected_with_one_plain_connection() -> None:
 
 
 def test_a_database_that_does_not_answer_is_said_in_words(tmp_path: Path) -> None:
-    answer = status.figures_refresh(tmp_path, {"DATABASE_URL": f"postgres://polybot@/postgres?host={tmp_path}"})
+    answer = status.figures_refresh(
+        tmp_path, {"DATABASE_URL": f"postgres://polybot@/postgres?host={tmp_path}"}, project=PROJECT
+    )
     assert "error" in answer
     assert not (tmp_path / status.FIGURES_FILE).exists()
 
