@@ -15,6 +15,7 @@ import secrets
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from polybot.sandbox.eip712 import SignatureError, auth_digest, recover
 from polybot.sandbox.http_core import ApiError, Request
@@ -55,11 +56,10 @@ class KeyRing:
         self._builders: dict[str, list[dict[str, str]]] = {}
         self._root = secrets.token_bytes(32)
         if self._path is not None and self._path.exists():
-            stored = json.loads(self._path.read_text())
-            self._root = bytes.fromhex(stored["root"])
-            self._builders = {k: list(v) for k, v in stored.get("builders", {}).items()}
-            for address, nonce in stored["keys"]:
-                self._remember(self._derive(address, nonce))
+            try:
+                self._read(json.loads(self._path.read_text()))
+            except (KeyError, TypeError, ValueError, AttributeError):
+                raise ValueError(f"{self._path} is not a list of API keys: move it away to start with none") from None
 
     def create(self, request: Request) -> ApiKey:
         address, nonce = self.wallet_of(request)
@@ -149,6 +149,12 @@ class KeyRing:
                 self._save()
                 return
         raise ApiError(401, BAD_L2)
+
+    def _read(self, stored: Any) -> None:
+        self._root = bytes.fromhex(stored["root"])
+        self._builders = {address: list(made) for address, made in stored.get("builders", {}).items()}
+        for address, nonce in stored["keys"]:
+            self._remember(self._derive(address, nonce))
 
     def _derive(self, address: str, nonce: int) -> ApiKey:
         def part(name: str, size: int) -> bytes:

@@ -113,17 +113,22 @@ class DataApi:
         return {"data": rows}
 
     def open_interest(self, request: Request) -> dict[str, Any]:
-        """Half of what has been traded: the engine keeps no separate count of open pairs."""
         conditions = request.all("condition_id")
-        rows = [{"condition_id": c, "value": text_from_micro(self._market(c).volume // 2)} for c in conditions]
-        total = sum(m.volume for m in self._exchange.markets()) // 2
-        return {"data": rows or [{"condition_id": "GLOBAL", "value": text_from_micro(total)}]}
+        if not conditions:
+            total = sum(self._exchange.open_interest(m.condition_id) for m in self._exchange.markets())
+            return {"data": [{"condition_id": "GLOBAL", "value": text_from_micro(total)}]}
+        found = {c: self._exchange.open_interest(self._market(c).condition_id) for c in conditions}
+        return {"data": [{"condition_id": c, "value": text_from_micro(value)} for c, value in found.items()]}
 
     def live_volume(self, request: Request) -> dict[str, Any]:
+        """Return the shares that takers traded, as far back as the engine remembers public trades."""
         wanted = set(request.all("event_id"))
-        markets = [m for m in self._exchange.markets() if str(m.event_id) in wanted]
-        rows = [{"condition_id": m.condition_id, "taker_volume": text_from_micro(m.volume_24h)} for m in markets]
-        return {"data": {"taker_volume_total": text_from_micro(sum(m.volume_24h for m in markets)), "conditions": rows}}
+        volumes = {m.condition_id: 0 for m in self._exchange.markets() if str(m.event_id) in wanted}
+        for trade in self._exchange.public_trades(limit=PUBLIC_TRADES):
+            if trade.market in volumes:
+                volumes[trade.market] += trade.size
+        rows = [{"condition_id": c, "taker_volume": text_from_micro(volume)} for c, volume in volumes.items()]
+        return {"data": {"taker_volume_total": text_from_micro(sum(volumes.values())), "conditions": rows}}
 
     def prices_history(self, request: Request) -> dict[str, Any]:
         token, now_s = request.first("token_id"), int(request.now_s)
@@ -343,15 +348,12 @@ def _holders(token: str, index: int, held: dict[str, int]) -> list[dict[str, Any
 
 
 def _is_large(fill: Fill, request: Request) -> bool:
-    text = request.first("filter_amount") or request.first("filterAmount")
-    if not text:
+    least = request.number("filter_amount") or request.number("filterAmount")
+    if least is None:
         return True
     kind = request.first("filter_type") or request.first("filterType")
     amount = fill.size if kind == "TOKENS" else fill.price * fill.size // ONE
-    try:
-        return amount >= float(text) * ONE
-    except ValueError:
-        raise ApiError(400, "filter_amount: not a number") from None
+    return amount >= least * ONE
 
 
 def _has_status(row: dict[str, Any], status: str) -> bool:

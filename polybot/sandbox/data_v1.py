@@ -56,7 +56,8 @@ class LegacyApi:
         return [{**_trade(r), "type": r["type"], "usdcSize": float(r["usdc_size"])} for r in rows]
 
     def positions(self, request: Request) -> list[dict[str, Any]]:
-        least = float(request.first("sizeThreshold") or 1)
+        threshold = request.number("sizeThreshold")
+        least = 1 if threshold is None else threshold
         rows = [r for r in self._page(request, self._api.positions) if float(r["current_size"]) >= least]
         return [_position(r) for r in rows]
 

@@ -191,14 +191,12 @@ def _flag_tests(tests: list[Any], request: Request) -> None:
 
 def _range_test(tests: list[Any], request: Request, name: str, key: Callable[[Any], int], scale: int) -> None:
     for bound, low in (("min", True), ("max", False)):
-        text = request.first(f"{name}_{bound}")
-        if not text:
-            continue
         try:
-            limit = float(text) * scale
-        except ValueError:
+            limit = request.number(f"{name}_{bound}")
+        except ApiError:
             raise GammaError(f"{name}_{bound}: not a number") from None
-        tests.append(_bound_test(key, limit, low=low))
+        if limit is not None:
+            tests.append(_bound_test(key, limit * scale, low=low))
 
 
 def _date_test(tests: list[Any], request: Request, name: str, key: Callable[[Any], int]) -> None:

@@ -7,6 +7,7 @@ raw bytes until a handler asks: signatures are taken over what was really sent.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -71,6 +72,19 @@ class Request:
         if not (text.isascii() and text.isdecimal() and len(text) <= 18) or int(text) < low:
             raise ApiError(400, f"Invalid {name}")
         return min(int(text), high)
+
+    def number(self, name: str) -> float | None:
+        """Return a finite number, None when it was not given; anything else is refused."""
+        text = self.first(name)
+        if not text:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise ApiError(400, f"Invalid {name}")
+        return value
 
     def json(self, *, refusal: str = "Invalid payload") -> Any:
         try:

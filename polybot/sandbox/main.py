@@ -154,6 +154,7 @@ async def serve(app: SandboxApp, sockets: dict[str, socket.socket]) -> None:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
+        app.exchange.close()  # first of all: whoever asked may not wait for the last client to leave
         server.should_exit = True
 
     for signal_number in (signal.SIGTERM, signal.SIGINT):

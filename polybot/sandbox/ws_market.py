@@ -56,7 +56,8 @@ class MarketSocket:
         wanted = texts(message.get("assets_ids"))
         if wanted is None:
             return
-        if message.get("operation") == "subscribe":
+        # A repeated first frame, which names no operation, adds its assets.
+        if message.get("operation", "subscribe") == "subscribe":
             # The flag counts even when every named asset is active already and is refused as a duplicate.
             if isinstance(message.get("custom_feature_enabled"), bool):
                 self.custom = message["custom_feature_enabled"]

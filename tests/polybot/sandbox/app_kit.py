@@ -96,7 +96,9 @@ class Trader:
         self.creds = made.json
 
     def ask(self, method: str, path: str, body: Any = None) -> Answer:
-        raw = b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
+        return self.send(method, path, b"" if body is None else json.dumps(body, separators=(",", ":")).encode())
+
+    def send(self, method: str, path: str, raw: bytes) -> Answer:
         at = str(self.local.now_ms // 1000)
         signature = hmac_signature(
             self.creds["secret"], timestamp=at, method=method, path=path.partition("?")[0], body=raw

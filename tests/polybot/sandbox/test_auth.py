@@ -84,6 +84,13 @@ def test_keys_survive_a_restart_with_the_same_state(tmp_path: Path) -> None:
     assert KeyRing(tmp_path).derive(l1(nonce=3)) == made
 
 
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"root":"zz","keys":[]}', '{"root":"00","keys":[1]}'])
+def test_a_damaged_list_of_keys_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "keys.json").write_text(text)
+    with pytest.raises(ValueError, match="move it away"):
+        KeyRing(tmp_path)
+
+
 def test_a_deleted_key_opens_nothing() -> None:
     ring = KeyRing()
     made = ring.create(l1())

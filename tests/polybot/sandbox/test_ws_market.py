@@ -85,6 +85,8 @@ def test_subscriptions_change_on_a_live_socket() -> None:
     client.subscribe("1")
     client.say({"operation": "subscribe", "assets_ids": ["1", "2"]})
     assert client.hear() == [[book("2")]]  # what was active already is not repeated
+    client.say({"type": "market", "assets_ids": ["3"]})
+    assert client.hear() == [[book("3")]]
     client.say({"operation": "unsubscribe", "assets_ids": ["1"]})
     served.publish(event("1"))
     served.publish(event("2"))
