@@ -52,7 +52,8 @@ def test_a_channel_without_a_log_is_removed(staff: Client) -> None:
 
 def rule_form(**values: str) -> dict[str, str]:
     return {
-        "name": "big", "kind": "order.filled", "severity": "info", "repeat_after_s": "300", "repeat_by": "subject", "wait_s": "0",
+        "name": "big", "kind": "order.filled", "severity": "info", "repeat_after_s": "300", "repeat_by": "subject",
+        "wait_s": "0",
         **values,
     }  # fmt: skip
 
