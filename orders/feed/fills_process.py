@@ -179,7 +179,9 @@ class FillsProcess:
         read = self._store.stream_read(memory.engine.cursor, count=500, block_ms=block_ms)
         if not read.entries:
             return 0
-        if read.epoch != memory.epoch or read.gap:
+        if not memory.epoch:
+            memory.epoch = read.epoch  # the first batch there ever was
+        elif read.epoch != memory.epoch or read.gap:
             log.warning("the stream has a gap; books wait for their next snapshot", extra={"epoch": read.epoch})
             memory.engine.gap()
             memory.epoch = read.epoch
