@@ -54,7 +54,7 @@ def _tasks() -> list[CheckMessage]:
         hint = "Anything but JSON lets whoever reaches the broker run code."
         problems.append(Error(f"Celery accepts {sorted(content - {'json'})}.", hint=hint, id="polybot.E005"))
     visibility = settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("visibility_timeout", 3600)
-    if settings.CELERY_TASK_TIME_LIMIT * 3 > visibility:
+    if visibility < settings.CELERY_TASK_TIME_LIMIT * 3:
         hint = "Keep the time limit below a third of it, or running tasks are delivered a second time."
         message = f"CELERY_TASK_TIME_LIMIT is {settings.CELERY_TASK_TIME_LIMIT} s of a visibility of {visibility} s."
         problems.append(Error(message, hint=hint, id="polybot.E006"))
