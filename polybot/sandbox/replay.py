@@ -35,7 +35,7 @@ from polybot.sandbox.recordings import (
 )
 
 LONGEST_GAP_MS = 10_000
-MESSAGES_PER_STEP = 5_000
+MESSAGES_PER_STEP = 1_000  # a step must not hold up the servers for more than some 30 ms
 
 _Ordered = tuple[int, int, int, Message]  # (ms, file number, message number, message)
 
@@ -64,6 +64,7 @@ class Replay:
         self._recorded_ms = self._next[0] if self._next else 0  # of the last message played
         self._waited = 0.0  # recorded ms passed since then
         self._stepped_ms = core.now
+        self._heard_ms: dict[str, int] = {}  # token -> recorded time of its last book message
         self.played = 0
         self.inferred = 0
         self.cut_ms = 0
@@ -140,9 +141,10 @@ class Replay:
             return
         self._waited += passed * self.speed
         for _ in range(MESSAGES_PER_STEP):
-            if self._next is None:
+            upcoming = self._next
+            if upcoming is None:
                 return
-            wait = min(self._next[0] - self._recorded_ms, LONGEST_GAP_MS)
+            wait = min(upcoming[0] - self._recorded_ms, LONGEST_GAP_MS)
             if wait > self._waited:
                 return
             self._waited -= wait
@@ -156,15 +158,15 @@ class Replay:
         gap = self._next[0] - self._recorded_ms
         self.cut_ms += max(0, gap - LONGEST_GAP_MS)
         self._recorded_ms = self._next[0]
-        self._play(self._next[3], after_gap=gap > LONGEST_GAP_MS)
+        self._play(self._next[3])
         self.played += 1
         self._next = next(self._stream, None)
 
     # Messages ---------------------------------------------------------------------------------------
 
-    def _play(self, message: Message, *, after_gap: bool) -> None:
+    def _play(self, message: Message) -> None:
         if isinstance(message, RecordedBook):
-            self._book(message, after_gap=after_gap)
+            self._book(message)
         elif isinstance(message, RecordedChanges):
             self._changes(message)
         elif isinstance(message, RecordedTrade):
@@ -174,12 +176,14 @@ class Replay:
             if market.tick != message.tick:
                 self._tick(market, message.tick)
 
-    def _book(self, message: RecordedBook, *, after_gap: bool) -> None:
+    def _book(self, message: RecordedBook) -> None:
         cast, now = self._cast_of[message.token_id], self._core.now
         market = cast.market
         self._fit_tick(cast, (price for price, _ in (*message.bids, *message.asks)))
         book = self._core.books[message.token_id]
-        if cast.infers(message.token_id) and not after_gap:
+        # After a silence of its own the recorder had restarted: what the book lost then proves no trade.
+        silence = self._recorded_ms - self._heard_ms.get(message.token_id, 0)
+        if cast.infers(message.token_id) and silence <= LONGEST_GAP_MS:
             for side, levels in ((Side.BUY, message.bids), (Side.SELL, message.asks)):
                 for price, size in _taken_by_snapshot(book, side, levels):
                     self._infer(market, message.token_id, side, price, size)
@@ -192,6 +196,7 @@ class Replay:
                     message.last_trade if token_id == message.token_id else 1_000_000 - message.last_trade
                 )
             self._announcer.books(market, (token_id,))
+            self._heard_ms[token_id] = self._recorded_ms
             snapshot = BookSnapshot(token_id=token_id, bids=bids, asks=asks, venue_ms=now, received_ns=0)
             self._fills(market, self._papers[token_id].on_snapshot(snapshot))
 
@@ -208,6 +213,7 @@ class Replay:
         mirrored = [m for c in message.changes for m in cast.mirrored_change(c.token_id, c.side, c.price, c.size)]
         self._announcer.levels(market, mirrored)
         for token_id, (side, price, size) in mirrored:
+            self._heard_ms[token_id] = self._recorded_ms
             level = LevelChange(token_id=token_id, side=side, price=price, size=size, venue_ms=now, received_ns=0)
             self._fills(market, self._papers[token_id].on_change(level))
 
