@@ -231,7 +231,8 @@ class DataApi:
         return [
             f
             for f in found
-            if (not conditions or f.market in conditions)
+            if f.market in self._catalogue.by_condition  # long-closed events are forgotten, trades in them are not
+            and (not conditions or f.market in conditions)
             and (not side or f.side is Side(side.lower()))
             and (not events or str(self._market(f.market).event_id) in events)
             and start <= f.at_s <= end

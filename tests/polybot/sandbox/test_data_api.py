@@ -98,6 +98,13 @@ def test_a_resolved_position_is_redeemable_and_a_lost_one_is_found_as_such(bough
     assert bought.rows("/v2/positions", status="OPEN") == []
 
 
+def test_trades_of_a_market_long_forgotten_are_left_out(bought: Bought) -> None:
+    bought.settle()
+    core = bought.local.app.exchange._core
+    core.forget_event(core.catalogue.event_of(bought.market))
+    assert (bought.rows("/v2/trades"), bought.rows("/v2/positions"), bought.rows("/v2/activity")) == ([], [], [])
+
+
 def test_both_versions_tell_the_same(bought: Bought) -> None:
     bought.settle()
     new, old = bought.rows("/v2/positions"), bought.rows("/positions")
