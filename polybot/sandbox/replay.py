@@ -137,7 +137,7 @@ class Replay:
     def step(self) -> None:
         passed = self._core.now - self._stepped_ms
         self._stepped_ms = self._core.now
-        if self.paused or self._next is None or self._core.now < self._held_until:
+        if self.paused or self._core.now < self._held_until:
             return
         self._waited += passed * self.speed
         for _ in range(MESSAGES_PER_STEP):
