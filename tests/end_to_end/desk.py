@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -34,14 +35,18 @@ def free_port() -> int:
 class Desk:
     """One `up`. Lines are kept as they come."""
 
-    def __init__(self, data: Path, *words: str, port: int | None = None, **environment: str) -> None:
+    def __init__(self, data: Path, *words: str, port: int | None = None, mount: str = "", **environment: str) -> None:
+        """With `mount`, a shell command, the desk runs in a mount namespace of its own where that was done first."""
         self.data = data
         self.port = port or free_port()
         self.lines: list[str] = []
         self.began = time.monotonic()
         command = [sys.executable, str(PROJECT / "manage.py"), "up", "--data", str(data), "--port", str(self.port)]
+        command += words
+        if mount:
+            command = ["unshare", "-rm", "sh", "-c", f"{mount} && exec {shlex.join(command)}"]
         self.process = subprocess.Popen(
-            [*command, *words],
+            command,
             cwd=PROJECT,
             env=clean_environment(**environment),
             stdin=subprocess.DEVNULL,
@@ -83,18 +88,27 @@ class Desk:
     def status(self) -> dict[str, Any]:
         """What `manage.py status --json` says, asked from a Python outside the environment's."""
         command = [sys.executable, "-I", str(PROJECT / "manage.py"), "status", "--json", "--data", str(self.data)]
-        done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=10)
+        done = self.run_inside(command)
         return dict(json.loads(done.stdout))
+
+    def run_inside(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        """Run a command where it can see the desk's folders."""
+        return subprocess.run(command, cwd=PROJECT, env=clean_environment(), capture_output=True, text=True, timeout=60)
 
     def command(self, *words: str) -> str:
         """Run another command of manage.py against this desk."""
         command = [sys.executable, str(PROJECT / "manage.py"), *words, "--data", str(self.data)]
-        done = subprocess.run(command, cwd=PROJECT, env=clean_environment(), capture_output=True, text=True, timeout=60)
+        done = self.run_inside(command)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def python(self, code: str) -> str:
         return self.command("shell", "--no-imports", "-c", code).strip()
+
+    def turn_for(self, seconds: float) -> None:
+        """Let the desk run for a while; it must not end."""
+        time.sleep(seconds)
+        assert self.process.poll() is None, self.tail()
 
     def pids(self) -> dict[str, int]:
         """The children's processes, from the kernel: whoever has the supervisor as parent."""
