@@ -25,7 +25,10 @@ class BookError(ValueError):
 
 
 class OrderBook:
-    """Bids and asks of one outcome. `seq` counts the changes applied, snapshots included."""
+    """Bids and asks of one outcome. `seq` counts the changes applied, snapshots included.
+
+    Snapshots list their levels best first, as `BookSnapshot` promises.
+    """
 
     __slots__ = ("_asks", "_best_ask", "_best_bid", "_bids", "_count_ask", "_count_bid", "seq", "step", "tick")
 
@@ -49,16 +52,22 @@ class OrderBook:
     def apply_snapshot(self, snapshot: BookSnapshot) -> None:
         """Replace everything. Raises BookError and leaves the book as it was when a level cannot be held."""
         step = tick = _checked_tick(snapshot.tick) if snapshot.tick is not None else self.tick
-        for price, size in (*snapshot.bids, *snapshot.asks):
+        for price, size in snapshot.bids + snapshot.asks:
             if price % step:
                 step = _finer(step, price)
-            _check_level(price, size)
+            if size < 0 or not 0 < price < ONE:
+                _check_level(price, size)
         self.tick, self.step = tick, step
-        self._clear()
+        slots = ONE // step + 1
+        bids, asks = [0] * slots, [0] * slots
         for price, size in snapshot.bids:
-            self._set_bid(price // step, size)
+            bids[price // step] = size
         for price, size in snapshot.asks:
-            self._set_ask(price // step, size)
+            asks[price // step] = size
+        self._bids, self._asks = bids, asks
+        self._count_bid, self._count_ask = slots - bids.count(0), slots - asks.count(0)
+        self._best_bid = next((p // step for p, s in snapshot.bids if s), 0)
+        self._best_ask = next((p // step for p, s in snapshot.asks if s), slots - 1)
         self.seq += 1
 
     def apply_change(self, change: LevelChange) -> None:

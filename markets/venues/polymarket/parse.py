@@ -94,6 +94,8 @@ def read_tick(text: str, field: str = "tick_size") -> int:
 
 
 def read_ms(text: str, field: str = "timestamp") -> int:
+    if len(text) == 13 and text.isdecimal() and text.isascii() and EARLIEST_MS <= (at_ms := int(text)) <= LATEST_MS:
+        return at_ms
     if not isinstance(text, str) or not (text.isascii() and text.isdecimal() and len(text) <= 16):
         raise ParseError(field, f"{text!r:.40} is not a time in milliseconds")
     at_ms = int(text)
@@ -143,7 +145,11 @@ _book = msgspec.json.Decoder(WireBook)
 
 def read_levels(levels: Sequence[WireLevel], side: str) -> tuple[Level, ...]:
     """Return levels best first. The wire has them worst first, but only their prices are believed."""
-    found = [(prices(level.price), sizes(level.size)) for level in levels]
+    price_of, size_of = prices.known, sizes.known
+    try:
+        found = [(price_of[level.price], size_of[level.size]) for level in levels]
+    except KeyError:  # a text not seen lately
+        found = [(prices(level.price), sizes(level.size)) for level in levels]
     found.sort(reverse=side == "bids")
     for (price, _), (after, _) in pairwise(found):
         if price == after:
