@@ -22,7 +22,7 @@ from orders.domain.ledger import Fill as LedgerFill
 from orders.domain.ledger import LedgerError, entries_for_fill, entries_for_void, position_after, position_from
 from orders.domain.ledger import Position as HeldPosition
 from orders.domain.lifecycle import TERMINAL, OrderState
-from orders.models import Account, Fill, Order, Position
+from orders.models import Account, Fill, LedgerTransaction, Order, Position
 from orders.selectors.rows import fill_of, position_of
 from orders.services.books import entries_read, transaction_record
 from orders.services.faults import faultpoint
@@ -172,6 +172,11 @@ def fill_void(fill_id: int, *, reason: str, now: datetime) -> bool:
 def _void(order: Order, row: Fill, *, reason: str, now: datetime) -> bool:
     if not Fill.objects.filter(pk=row.pk, voided=False).update(voided=True, settlement=Fill.Settlement.FAILED):
         return False
+    paid = LedgerTransaction.objects.filter(
+        account_id=row.account_id, kind="redeem", reference=f"resolution:{order.market_id}"
+    )
+    if paid.exists():
+        raise FillError(f"fill {row.pk} cannot be voided: market {order.market_id} has paid out")
     entries = entries_for_void(entries_read(account_id=row.account_id, kind="fill", reference=f"fill:{row.pk}"))
     position, market_id = _position_row(order, now=now)
     empty = HeldPosition(outcome_id=row.outcome_id, market_id=market_id)

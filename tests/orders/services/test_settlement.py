@@ -4,7 +4,8 @@ from decimal import Decimal
 import pytest
 
 from markets.models import Market, Outcome
-from orders.models import Account, LedgerTransaction, Order, Position
+from orders.models import Account, Fill, LedgerTransaction, Order, Position
+from orders.services.fills import FillError, fill_void
 from orders.services.invariants import check_invariants
 from orders.services.paper import paper_sync
 from orders.services.reconciliation import reconcile
@@ -102,3 +103,12 @@ def test_a_market_without_proof_does_not_hold_up_the_others() -> None:
     resolve(sure, "1", "0")
     assert resolutions_apply(AT) == 1
     assert Position.objects.get(outcome=unsure).size == 10
+
+
+def test_a_fill_of_a_market_that_has_paid_can_no_longer_be_undone() -> None:
+    account, outcome = account_make("100"), outcome_make(fee_rate_ppm=0)
+    hold(account, outcome, "10", "0.40")
+    resolution_apply(resolve(outcome, "1", "0").pk, now=AT)
+    with pytest.raises(FillError, match="has paid out"):
+        fill_void(Fill.objects.get().pk, reason="drill", now=AT)
+    assert check_invariants() == []
