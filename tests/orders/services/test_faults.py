@@ -1,0 +1,20 @@
+import pytest
+
+from orders.services import faults
+
+
+def test_without_a_plan_a_fault_point_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POLYBOT_FAULTS", raising=False)
+    monkeypatch.setattr(faults.os, "kill", lambda *_: pytest.fail("killed"))
+    faults.faultpoint("fill.moved")
+
+
+def test_a_plan_names_the_point_and_the_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    kills: list[int] = []
+    monkeypatch.setenv("POLYBOT_FAULTS", "other,fill.moved:3")
+    monkeypatch.setattr(faults, "_passed", faults.Counter())
+    monkeypatch.setattr(faults.os, "kill", lambda pid, number: kills.append(number))
+    for _ in range(5):
+        faults.faultpoint("fill.moved")
+        faults.faultpoint("fill.ledger")
+    assert kills == [faults.signal.SIGKILL]
