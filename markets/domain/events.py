@@ -22,7 +22,7 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fals
     """What all events share: immutable, keyword-only, encoded as a tagged array."""
 
 
-class BookSnapshot(_Event, tag="b"):
+class BookSnapshot(_Event, frozen=True, kw_only=True, tag="b"):
     token_id: str
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
@@ -33,7 +33,7 @@ class BookSnapshot(_Event, tag="b"):
     last_trade_price: int | None = None
 
 
-class LevelChange(_Event, tag="c"):
+class LevelChange(_Event, frozen=True, kw_only=True, tag="c"):
     """The new total size at one price; zero removes the level."""
 
     token_id: str
@@ -47,7 +47,7 @@ class LevelChange(_Event, tag="c"):
     venue_hash: str = ""
 
 
-class TradePrint(_Event, tag="t"):
+class TradePrint(_Event, frozen=True, kw_only=True, tag="t"):
     """A trade the venue reported. `side` is the taker's. `inferred`: deduced by a replay, never reported."""
 
     token_id: str
@@ -60,7 +60,7 @@ class TradePrint(_Event, tag="t"):
     venue_ref: str = ""  # the venue's transaction hash where it sends one; tells equal prints apart
 
 
-class TickSizeChange(_Event, tag="k"):
+class TickSizeChange(_Event, frozen=True, kw_only=True, tag="k"):
     token_id: str
     old_tick: int
     new_tick: int
@@ -68,7 +68,7 @@ class TickSizeChange(_Event, tag="k"):
     received_ns: int
 
 
-class MarketResolved(_Event, tag="r"):
+class MarketResolved(_Event, frozen=True, kw_only=True, tag="r"):
     """The venue named a winner. Payouts are booked only on the catalogue's strict evidence, not on this."""
 
     condition_id: str
@@ -83,7 +83,7 @@ class GapReason(StrEnum):
     HASH_MISMATCH = "hash_mismatch"
 
 
-class FeedGap(_Event, tag="g"):
+class FeedGap(_Event, frozen=True, kw_only=True, tag="g"):
     """Between the last event and the next snapshot of this token something may be missing."""
 
     token_id: str
