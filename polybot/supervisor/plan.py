@@ -14,6 +14,7 @@ from pathlib import Path
 from polybot.supervisor.children import ChildPlan
 from polybot.supervisor.options import UpOptions
 
+FIRST = ("web", "feed")  # READY waits for these
 STAGE_APPS, STAGE_SANDBOX, STAGE_STORES = 1, 2, 3
 
 # What each mode runs beside web, worker and beat. Nothing that can place an order runs outside the first group.
@@ -93,14 +94,11 @@ def prepare_plan(*, project: Path, admin_password: str | None) -> ChildPlan:
     )
 
 
-def shared_environment(
-    options: UpOptions, *, inherited: dict[str, str], stores: dict[str, str], secret_key_file: Path
-) -> dict[str, str]:
+def shared_environment(options: UpOptions, *, inherited: dict[str, str], secret_key_file: Path) -> dict[str, str]:
     """Return what every child gets. The administrator's first password is not part of it."""
     environment = {key: value for key, value in inherited.items() if key != "POLYBOT_ADMIN_PASSWORD"}
     if named := environment.pop("DATABASE_URL_FILE", None):  # other commands need the address itself
         environment["DATABASE_URL"] = Path(named).read_text().strip()
-    environment |= stores
     environment |= {
         "DJANGO_SETTINGS_MODULE": "polybot.settings.base",
         "POLYBOT_DATA": str(options.data),

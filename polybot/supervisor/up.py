@@ -93,10 +93,15 @@ class Desk:
         return code
 
     def _serve(self) -> int:
+        self.environment = plan.shared_environment(
+            self.options,
+            inherited=self.inherited,
+            secret_key_file=claims.secret_file(self.options.data, "secret_key"),
+        )
+        if self.options.venue == "sandbox":
+            self._start_sandbox()  # first: it needs no store, and loads its libraries while a new cluster is made
         self._start_stores()
         self.write_desk_file()
-        if self.options.venue == "sandbox":
-            self._start_sandbox()
         self._wait_for_stores()
         if self.options.venue == "sandbox":
             self._wait_for_sandbox()
@@ -118,12 +123,7 @@ class Desk:
             self.stores.append(stores.valkey_store(data=data, sockets=sockets))
         if not (given.get("DATABASE_URL") or given.get("DATABASE_URL_FILE")):
             self.stores.append(stores.postgres_store(data=data, sockets=sockets))
-        self.environment = plan.shared_environment(
-            self.options,
-            inherited=self.inherited,
-            stores=dict(stores.store_url(store) for store in self.stores),
-            secret_key_file=claims.secret_file(data, "secret_key"),
-        )
+        self.environment |= dict(stores.store_url(store) for store in self.stores)
         for store in self.stores:
             kept: deque[str] = deque(maxlen=4)
             child_plan = plan.store_plan(store.name, store.command, store.stop_signal, store.run_as)
@@ -180,12 +180,20 @@ class Desk:
         if "migrated" not in self.steps:
             log = self.options.data / "logs" / "prepare.log"
             raise StartError(f"the database could not be prepared: {self.last_words or 'it said nothing'} (see {log})")
-        for child_plan in plan.application_plans(self.options, project=self.project):
+        # What READY waits for starts first; on few cores the others would only slow it down.
+        later = plan.application_plans(self.options, project=self.project)
+        for child_plan in [each for each in later if each.name in plan.FIRST]:
             self.fleet.start(child_plan, self.environment)
+            later.remove(child_plan)
         web = self.fleet.children["web"]
         self._wait_for("the web pages", lambda: self._web_answers() or web.restarts >= 4, READY_LIMIT_S)
         if web.restarts >= 4:
             raise StartError(f"the web pages do not start: see {self.options.data / 'logs' / 'web.log'}")
+        if self.fleet.stop_asked:
+            return
+        self._say_step("the web pages answer")
+        for child_plan in later:
+            self.fleet.start(child_plan, self.environment)
         if not self.fleet.run_until(lambda: not prepare.is_running, timeout_s=READY_LIMIT_S):
             if self.fleet.stop_asked:
                 return
@@ -204,8 +212,11 @@ class Desk:
             self.warnings.append(rest)
         else:
             self.steps.add(word)
-            self.output.say(f"{rest or word} ({time.monotonic() - self.began:.1f} s)")
+            self._say_step(rest or word)
         return True
+
+    def _say_step(self, text: str) -> None:
+        self.output.say(f"{text} ({time.monotonic() - self.began:.1f} s)")
 
     def _web_answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.options.port, timeout=1.0)

@@ -81,7 +81,6 @@ def test_children_never_get_the_administrators_password(tmp_path: Path) -> None:
     environment = plan.shared_environment(
         _parse(tmp_path=tmp_path),
         inherited={"POLYBOT_ADMIN_PASSWORD": "not for children", "PATH": "/bin"},
-        stores={"DATABASE_URL": "postgres://a"},
         secret_key_file=tmp_path / "key",
     )
     assert "not for children" not in environment.values()
