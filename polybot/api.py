@@ -6,19 +6,39 @@ throttles and idempotency are settled here once for all of them.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+from rest_framework.exceptions import NotFound
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
+from alerts.api.scope import accounts_register
+from orders.selectors.portfolio import account_list
 from polybot.api_health import HealthView
 from polybot.api_keys import KeyListView, KeyView, MeView
 
 app_name = "api"
+# Alerts ask nobody who owns which account; this is where they are told.
+accounts_register(lambda user_id: [account.id for account in account_list(owner_id=user_id)])
 
 
 class SchemaView(SpectacularAPIView):
-    """The OpenAPI description itself is not wrapped in an envelope."""
+    """The OpenAPI description, as JSON and without an envelope, for programs that read it."""
 
-    throttle_classes = []
+    renderer_classes = [JSONRenderer]
+
+
+class NowhereView(APIView):
+    """Any other address under /api/v1: the envelope says so too."""
+
+    schema = None
+    permission_classes = []
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise NotFound("there is no such address; /api/v1/docs lists them")
 
 
 urlpatterns = [
@@ -26,11 +46,14 @@ urlpatterns = [
     path("auth/me", MeView.as_view(), name="me"),
     path("auth/keys", KeyListView.as_view(), name="keys"),
     path("auth/keys/<int:key_id>", KeyView.as_view(), name="key"),
-    path("", include("markets.api.urls")),
-    path("", include("risk.api.urls")),  # before orders: `POST orders` is the gate's
-    path("", include("orders.api.urls")),
-    path("", include("alerts.api.urls")),
     path("schema", SchemaView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="api:schema"), name="docs"),
     path("redoc", SpectacularRedocView.as_view(url_name="api:schema"), name="redoc"),
+    # The gate's addresses before the orders': posting to `orders` is the gate's.
+    path("", include(("risk.api.urls", "risk"))),
+    path("", include(("orders.api.urls", "orders"))),
+    path("", include(("markets.api.urls", "markets"))),
+    path("", include(("strategies.api.urls", "strategies"))),
+    path("", include(("alerts.api.urls", "alerts"))),
+    path("<path:rest>", NowhereView.as_view(), name="nowhere"),
 ]

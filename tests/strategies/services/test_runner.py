@@ -15,7 +15,7 @@ from orders.models import Order
 from risk.models import RiskVerdict
 from strategies.domain.base import WakeKind
 from strategies.models import Decision, StrategyConfig, StrategyRun
-from strategies.services import claims, states
+from strategies.services import states
 from strategies.services.counts import COUNTS
 from strategies.services.runner import tick
 from tests.factories.strategies import desk_make, live_market, pair_publish, strategy_make
@@ -42,7 +42,10 @@ def test_a_book_becomes_a_decision_verdicts_and_submitted_orders() -> None:
     assert (report.ticked, report.decided, report.failed) == (1, 1, 0)
     decision = Decision.objects.get(strategy=config)
     assert decision.trigger == "book"
-    assert [(w["side"], w["price"], w["size"]) for w in decision.wanted] == [("buy", "0.48", "20"), ("buy", "0.48", "20")]
+    assert [(w["side"], w["price"], w["size"]) for w in decision.wanted] == [
+        ("buy", "0.48", "20"),
+        ("buy", "0.48", "20"),
+    ]
     orders = list(Order.objects.order_by("id"))
     yes, no = market.outcomes.order_by("index")
     assert [(o.outcome_id, o.side, str(o.price)) for o in orders] == [
@@ -60,7 +63,9 @@ def test_a_repeated_tick_places_nothing_and_writes_nothing() -> None:
     config, _, now = _running()
     tick([config.pk], now=now)
     before = (Order.objects.count(), RiskVerdict.objects.count(), Decision.objects.count(), AuditEvent.objects.count())
-    with CaptureQueriesContext(connection, ) as queries:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
         report = tick([config.pk], now=now + timedelta(seconds=1))
     assert (report.ticked, report.unchanged, report.decided) == (1, 1, 0)
     written = [q["sql"] for q in queries if q["sql"].split()[0] in ("INSERT", "UPDATE", "DELETE")]
