@@ -33,6 +33,7 @@ HINTS = {
     "parse_error": "send a JSON object with Content-Type: application/json",
     "unsupported_media_type": "send Content-Type: application/json",
     "not_acceptable": "ask for application/json",
+    "conflict": "read it again: its state changed, or it is there already",
     "internal": "look for the request id in the log of the web process",
 }
 
@@ -51,7 +52,7 @@ def envelope(
 
 
 def error_body(code: str, message: str, *, details: Any = None, hint: str = "") -> dict[str, Any]:
-    return {"code": code, "message": message, "details": details or {}, "hint": hint or HINTS.get(code, "")}
+    return {"code": code, "message": message, "details": details or {}, "hint": hint or HINTS.get(code, "read the message; /api/v1/docs describes this address")}
 
 
 class EnvelopeRenderer(JSONRenderer):

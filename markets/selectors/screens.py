@@ -145,6 +145,14 @@ def markets_by_id(market_ids: Iterable[int]) -> dict[int, Market]:
     return {row.pk: row for row in Market.objects.filter(pk__in=set(market_ids)).select_related("event")}
 
 
+def event_titles(event_ids: Iterable[int]) -> dict[int, tuple[str, int | None]]:
+    """Return each event's title and its most traded market, for a link."""
+    titles = dict(Event.objects.filter(pk__in=list(event_ids)).values_list("pk", "title"))
+    rows = Market.objects.filter(event_id__in=titles).order_by("event_id", "-volume_24h", "pk")
+    first = dict(rows.distinct("event_id").values_list("event_id", "pk"))
+    return {event_id: (title, first.get(event_id)) for event_id, title in titles.items()}
+
+
 def last_sync_at() -> datetime | None:
     """Return when the catalogue was last confirmed without an error."""
     done = SyncRun.objects.filter(finished_at__isnull=False, error="")

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from markets.domain.units import decimal_from_micro
-from markets.selectors import catalogue
+from markets.selectors import screens as market_pages
 from orders.domain.ledger import Portfolio
 from polybot.dashboard import numbers
-from risk.domain import exposure
-from risk.selectors import screens as risk_pages
+from risk.selectors.caps import caps_get
+from risk.selectors.limits import limits_get
 
-_ZERO = Decimal(0)
-SHRINK_FROM = 0.8  # where the gate begins to shrink orders, and the bar turns amber
+NEAR = 0.8  # where the bar has its tick and turns amber
+EVENTS_SHOWN = 3
+_LABELS = {"account": "Worst case, whole account", "daily_loss": "Loss today"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cap:
+class CapLine:
     label: str
     value: str
     limit: str
@@ -26,48 +26,39 @@ class Cap:
 
     @property
     def is_near(self) -> bool:
-        return self.share >= SHRINK_FROM
+        return self.share >= NEAR
 
 
-def caps_of(portfolio: Portfolio) -> list[Cap]:
-    """Return the account's caps, the account-wide ones first, then the two fullest events."""
-    profile = risk_pages.profile_of(portfolio.account_id)
-    if profile is None:
+def caps_of(portfolio: Portfolio) -> list[CapLine]:
+    """Return the account's caps: the account's own, its fullest events, then the counts. Empty without a profile."""
+    limits = limits_get(portfolio.account_id)
+    if limits is None:
         return []
-    facts = catalogue.market_facts(
-        {p.market_id for p in portfolio.positions.values()} | {o.market_id for o in portfolio.open_orders}
-    )
-    orders = [exposure.risked_order(order, facts.get(order.market_id)) for order in portfolio.open_orders]
-    positions = list(portfolio.positions.values())
-    worst = decimal_from_micro(exposure.account_exposure(positions, orders, facts))
-    caps = [_money("Worst case, whole account", worst, profile.account_exposure)]
-    events = {known.event_id: known for known in facts.values()}
-    by_event = [
-        (decimal_from_micro(exposure.event_exposure(event_id, positions, orders, facts)), known)
-        for event_id, known in events.items()
-    ]
-    for value, known in sorted(by_event, key=lambda item: -item[0])[:2]:
-        name = known.event_slug.replace("-", " ")[:40]
-        caps.append(_money(name, value, profile.event_exposure, href=f"/m/{known.market_id}/"))
-    loss = max(_ZERO, decimal_from_micro(portfolio.day_start_equity - portfolio.equity))
-    caps.append(_money("Loss today", loss, profile.daily_loss))
+    caps = caps_get(portfolio.account_id)
+    events = sorted((cap for cap in caps if cap.name.startswith("event:")), key=lambda cap: -cap.value)[:EVENTS_SHOWN]
+    titles = market_pages.event_titles(int(cap.name.partition(":")[2]) for cap in events)
+    lines = [_money(_LABELS[cap.name], cap.value, cap.limit) for cap in caps if cap.name in _LABELS]
+    for cap in events:
+        title, market_id = titles.get(int(cap.name.partition(":")[2]), (cap.name, None))
+        lines.append(_money(title, cap.value, cap.limit, href=f"/m/{market_id}/" if market_id else ""))
     peak = portfolio.peak_equity
-    drawdown_bps = (peak - portfolio.equity) * 10_000 / peak if peak > portfolio.equity else 0
-    caps.append(
-        Cap(
+    drawdown_bps = (peak - portfolio.equity) * 10_000 / peak if peak > portfolio.equity else 0.0
+    stop = limits.drawdown_stop_bps
+    lines.append(
+        CapLine(
             label="Drawdown from peak",
             value=numbers.percent(Decimal(drawdown_bps) / 100).removesuffix(" %"),
-            limit=numbers.percent(Decimal(profile.drawdown_stop_bps) / 100, 0),
-            share=float(drawdown_bps) / profile.drawdown_stop_bps if profile.drawdown_stop_bps else 0,
+            limit=numbers.percent(Decimal(stop) / 100, 0),
+            share=drawdown_bps / stop if stop else 0.0,
         )
     )
-    caps.append(_count("Open orders", len(portfolio.open_orders), profile.open_orders))
-    caps.append(_count("Open positions", len(positions), profile.open_positions))
-    return caps
+    lines.append(_count("Open orders", len(portfolio.open_orders), limits.open_orders))
+    lines.append(_count("Open positions", len(portfolio.positions), limits.open_positions))
+    return lines
 
 
-def _money(label: str, value: Decimal, limit: Decimal, *, href: str = "") -> Cap:
-    return Cap(
+def _money(label: str, value: Decimal, limit: Decimal | None, *, href: str = "") -> CapLine:
+    return CapLine(
         label=label,
         value=numbers.money(value, 0),
         limit=numbers.money(limit, 0),
@@ -76,5 +67,5 @@ def _money(label: str, value: Decimal, limit: Decimal, *, href: str = "") -> Cap
     )
 
 
-def _count(label: str, value: int, limit: int) -> Cap:
-    return Cap(label=label, value=str(value), limit=str(limit), share=value / limit if limit else 0.0)
+def _count(label: str, value: int, limit: int) -> CapLine:
+    return CapLine(label=label, value=str(value), limit=str(limit), share=value / limit if limit else 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from polybot.logs import logging_settings
 from polybot.settings import env
+from polybot.settings.theme import UNFOLD  # noqa: F401  the admin's theme reads it
 
 ENV = env.load()
 BASE_DIR = env.PROJECT
@@ -172,7 +173,20 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "polybot",
+    "DESCRIPTION": "The desk's REST API. Every answer has the same envelope; decimals are strings, times UTC.",
     "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["polybot.api_access.ScopePermission"],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "SeverityEnum": "polybot.api_schema.SEVERITIES",
+        "OrderStateEnum": "polybot.api_schema.ORDER_STATES",
+        "MarketStateEnum": "polybot.api_schema.MARKET_STATES",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "polybot.api_schema.envelope_hook",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
