@@ -194,11 +194,13 @@ class Desk:
         self._say_step("the web pages answer")
         for child_plan in later:
             self.fleet.start(child_plan, self.environment)
-        if not self.fleet.run_until(lambda: not prepare.is_running, timeout_s=READY_LIMIT_S):
+        if not self.fleet.run_until(
+            lambda: "finished" in self.steps or not prepare.is_running, timeout_s=READY_LIMIT_S
+        ):
             if self.fleet.stop_asked:
                 return
             self.warnings.append("market data is not complete yet; see the system page")
-        elif prepare.last_exit:
+        elif "finished" not in self.steps:
             self.warnings.append(f"the preparation did not finish: see {self.options.data / 'logs' / 'prepare.log'}")
 
     def _prepare_line(self, line: str, password: str) -> bool:
@@ -210,6 +212,8 @@ class Desk:
             self.new_password = password
         elif word == "warning":
             self.warnings.append(rest)
+        elif word == "finished":
+            self.steps.add(word)
         else:
             self.steps.add(word)
             self._say_step(rest or word)

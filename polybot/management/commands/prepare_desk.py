@@ -6,6 +6,7 @@ other processes start, the later ones are progress, `@warning` is shown beside R
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -43,16 +44,16 @@ class Command(BaseCommand):
         refuse_bad_configuration()
         call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
         self._first_login()
-        call_command("setup_schedule", stdout=open(os.devnull, "w"))  # noqa: SIM115
+        call_command("setup_schedule", stdout=io.StringIO())
         call_command("collectstatic", verbosity=0, interactive=False, skip_checks=True)
         self._tell("migrated", "database, schedule and static files are ready")
         self._journal()
-        if settings.POLYBOT_MODE in ("backtest", "server"):
-            return
-        if self._sync() and settings.POLYBOT_VENUE == "sandbox":
-            self._seed()
-        if not options["no_wait"]:
-            self._wait_for_books()
+        if settings.POLYBOT_MODE not in ("backtest", "server"):
+            if self._sync() and settings.POLYBOT_VENUE == "sandbox":
+                self._tell("seeded", demo.seed(now=timezone.now()))
+            if not options["no_wait"]:
+                self._wait_for_books()
+        self._tell("finished")
 
     def _journal(self) -> None:
         """Write down the last stop, if it was one, and this start."""
@@ -88,9 +89,6 @@ class Command(BaseCommand):
             return False
         self._tell("synced", "the catalogue is read")
         return True
-
-    def _seed(self) -> None:
-        self._tell("seeded", demo.seed(now=timezone.now()))
 
     def _wait_for_books(self) -> None:
         """Return when the feed says, where `status` and the pages read it, that it has a fresh book."""
