@@ -38,6 +38,13 @@ def test_two_of_our_orders_never_trade_with_each_other(
     assert check.passed is not trades
 
 
+def test_orders_elsewhere_and_orders_that_are_filled_do_not_meet_ours() -> None:
+    elsewhere = portfolio(open_orders=(resting(Side.SELL, "0.50", "10", market_id=2),))
+    filled = portfolio(open_orders=(resting(Side.SELL, "0.50", "10", filled=micro("10")),))
+    assert ask(conduct.self_trade, portfolio=elsewhere).passed
+    assert ask(conduct.self_trade, portfolio=filled).passed
+
+
 def test_an_order_of_unknown_fate_holds_back_its_origin_on_that_side() -> None:
     waiting = portfolio(open_orders=(resting(Side.BUY, "0.40", "10", state="unknown"),))
     assert not ask(conduct.unknown_order, wanted(), portfolio=waiting).passed

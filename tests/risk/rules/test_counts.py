@@ -34,6 +34,7 @@ def test_a_strategys_count_is_its_own_and_its_override_only_tightens() -> None:
 def test_a_position_being_bought_counts_like_one_that_is_held() -> None:
     both = portfolio(held(1), open_orders=(resting(Side.BUY, "0.40", "10", outcome_id=20, market_id=2),))
     two = limits(open_positions=2)
+    assert ask(counts.open_positions, wanted(outcome_id=2), portfolio=both, limits=limits(open_positions=3)).passed
     assert not ask(counts.open_positions, wanted(outcome_id=2), portfolio=both, limits=two).passed
     assert ask(counts.open_positions, wanted(outcome_id=1), portfolio=both, limits=two).passed
     assert ask(counts.open_positions, wanted(Side.SELL, outcome_id=2), portfolio=both, limits=two).passed

@@ -79,6 +79,13 @@ def test_placements_of_one_review_see_what_the_others_reserved() -> None:
     assert verdicts[1].allowed_size == micro("61.22")  # 30 / 0.49 = 61.22
 
 
+def test_two_buys_of_one_review_cannot_spend_the_same_cash() -> None:
+    orders = [wanted(price="0.50", size="100"), wanted(price="0.40", size="100")]
+    first, second = review(orders, context(portfolio=portfolio(cash="70")))
+    assert (first.allowed_size, second.allowed_size) == (micro("100"), micro("50"))
+    assert second.rule == "cash_available"
+
+
 def test_two_sales_of_one_review_cannot_promise_the_same_shares() -> None:
     some = context(portfolio=portfolio(held(1, "100", "50")))
     first, second = review([wanted(Side.SELL, size="70"), wanted(Side.SELL, "0.51", size="70")], some)

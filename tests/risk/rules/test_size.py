@@ -51,6 +51,10 @@ def test_cash_must_cover_the_price_and_the_worst_fee() -> None:
     assert short.allowed_size == micro("9.99")
 
 
+def test_the_last_cent_may_be_spent() -> None:
+    assert ask(funds.cash_available, wanted(size="20"), portfolio=portfolio(cash="5")).allowed_size == micro("10")
+
+
 def test_reserved_cash_is_not_free() -> None:
     check = ask(funds.cash_available, portfolio=portfolio(cash="10", reserved_cash="10"))
     assert not check.passed
