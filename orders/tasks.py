@@ -16,9 +16,9 @@ def submit_order(order_id: int) -> None:
 
 
 @shared_task(acks_late=True, expires=60)
-def cancel_order(order_id: int, reason: str = "requested", by: str = "") -> None:
+def cancel_order(order_id: int) -> None:
     """Ask for the end of one order."""
-    execution.order_cancel_request(order_id, reason, by, timezone.now())
+    execution.order_cancel_request(order_id, "requested", "", timezone.now())
 
 
 @shared_task(acks_late=True, expires=9)

@@ -59,6 +59,8 @@ JOBS: tuple[Job, ...] = (
         help="writes the trader's sign of life"),
     Job(name="desk health", task="polybot.tasks.check_health", every_s=10,
         help="halts trading while the disk is nearly full, and reports processes that ended"),
+    Job(name="losses", task="risk.tasks.watch_accounts", every_s=15,
+        help="halts accounts at their daily loss or drawdown"),
     Job(name="outward heartbeat", task="polybot.tasks.ping_heartbeat", every_s=60,
         help="pings HEARTBEAT_URL, if set, while everything that should run does"),
     Job(name="risk watch", task="risk.tasks.watch_accounts", every_s=15,

@@ -31,7 +31,7 @@ def test_a_repeated_submit_or_cancel_changes_nothing() -> None:
         tasks.submit_order(order.pk)
     assert (Order.objects.get().state, Order.objects.get().attempts) == ("sending", 1)
     for _ in range(3):
-        tasks.cancel_order(order.pk, "drill")
+        tasks.cancel_order(order.pk)
     assert Order.objects.get().cancel_reason == "drill"
 
 
