@@ -1,0 +1,117 @@
+"""Rows wait for Postgres and are written once; a full disk is told as such."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from queue import SimpleQueue
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import OperationalError
+
+from alerts.models import AuditEvent
+from markets.domain.candles import CandleRow
+from markets.domain.events import TradePrint as PrintEvent
+from markets.domain.instruments import Side, Venue
+from markets.feed import storage as storage_module
+from markets.feed.storage import Rows, Storage
+from markets.models import Candle, Market, TradePrint
+from markets.services import history
+from markets.services.notices import Notice
+from markets.tickstore import TickstoreWriter
+from tests.factories.markets import AT, outcome_make
+
+pytestmark = pytest.mark.django_db
+AT_MS = int(AT.timestamp() * 1000)
+
+
+@pytest.fixture
+def storage() -> Storage:
+    return Storage(Venue.POLYMARKET, SimpleQueue(), TickstoreWriter(settings.TICKSTORE_URL), lambda: {})
+
+
+def print_of(size: int, ref: str = "") -> PrintEvent:
+    return PrintEvent(
+        token_id="7", side=Side.BUY, price=500_000, size=size, venue_ms=AT_MS, received_ns=1, venue_ref=ref
+    )
+
+
+def candle(outcome_id: int, close: int, volume: int = 1_000_000) -> CandleRow:
+    return CandleRow(
+        outcome_id=outcome_id, opens_ms=AT_MS, open=500_000, high=max(500_000, close), low=min(500_000, close),
+        close=close, volume=volume, trades=1,
+    )  # fmt: skip
+
+
+def test_rows_arrive_and_repeats_change_nothing(storage: Storage) -> None:
+    outcome = outcome_make()
+    storage.add(Rows(trades=[(outcome.pk, print_of(3)), (outcome.pk, print_of(4)), (999_999, print_of(5))]))
+    storage._write()
+    storage.add(Rows(trades=[(outcome.pk, print_of(3))]))
+    storage._write()
+    assert sorted(TradePrint.objects.values_list("size", flat=True)) == [Decimal("0.000003"), Decimal("0.000004")]
+
+
+def test_a_minute_cut_in_two_is_put_together(storage: Storage) -> None:
+    outcome = outcome_make()
+    storage.add(Rows(candles=[candle(outcome.pk, 520_000)]))
+    storage._write()
+    storage.add(Rows(candles=[candle(outcome.pk, 470_000), candle(outcome.pk, 490_000)]))
+    storage._write()
+    row = Candle.objects.get()
+    assert [float(v) for v in (row.open, row.high, row.low, row.close, row.volume)] == [0.5, 0.52, 0.47, 0.49, 3.0]
+    assert row.trades == 3
+
+
+def test_a_tick_from_the_socket_is_stored_and_journalled_once(storage: Storage) -> None:
+    market = outcome_make().market
+    storage.add(Rows(ticks=[(market.pk, 1_000), (market.pk, 1_000)]))
+    storage._write()
+    assert float(Market.objects.get().tick) == 0.001
+    assert AuditEvent.objects.filter(kind="market.tick_changed").count() == 1
+
+
+def test_notices_reach_the_journal(storage: Storage) -> None:
+    storage.add(Rows(notices=[Notice(kind="feed.down", message="redis is down: gone", subject_id="redis")]))
+    storage._write()
+    assert AuditEvent.objects.get().message == "redis is down: gone"
+
+
+def test_rows_wait_while_postgres_is_away(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = outcome_make()
+    real = history.trades_record
+
+    def away(rows: Any) -> None:
+        raise OperationalError("the connection is closed")
+
+    monkeypatch.setattr(storage_module.history, "trades_record", away)
+    storage.add(Rows(trades=[(outcome.pk, print_of(3))]))
+    with pytest.raises(OperationalError):
+        storage._write()
+    monkeypatch.setattr(storage_module.history, "trades_record", real)
+    storage.add(Rows(trades=[(outcome.pk, print_of(4))]))
+    storage._write()
+    assert TradePrint.objects.count() == 2
+
+
+def test_what_does_not_fit_is_dropped_oldest_first_and_counted(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(storage_module._LIMITS, "trades", 2)
+    outcome = outcome_make()
+    storage.add(Rows(trades=[(outcome.pk, print_of(n)) for n in (1_000_000, 2_000_000, 3_000_000)]))
+    storage._write()
+    assert storage.rows_dropped == 1
+    assert sorted(int(s) for s in TradePrint.objects.values_list("size", flat=True)) == [2, 3]
+
+
+def test_a_full_disk_is_told_as_such(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage_module.connection, "close", lambda: None)
+    full = OperationalError("could not extend file")
+    full.__cause__ = psycopg.errors.DiskFull("could not extend file")
+    storage._failed(full)
+    assert storage.error.startswith("postgres cannot write to its disk")
+    storage._failed(OperationalError("server closed the connection"))
+    assert storage.error.startswith("postgres did not answer")
