@@ -32,7 +32,7 @@ def test_a_repeated_submit_or_cancel_changes_nothing() -> None:
     assert (Order.objects.get().state, Order.objects.get().attempts) == ("sending", 1)
     for _ in range(3):
         tasks.cancel_order(order.pk)
-    assert Order.objects.get().cancel_reason == "drill"
+    assert Order.objects.get().cancel_reason == "requested"
 
 
 @pytest.mark.parametrize("job", [tasks.submit_order, tasks.cancel_order, *JOBS])
