@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from alerts.services import dispatch, jobs, routing
+from alerts.services import dispatch, jobs, routing, verification
 
 
 @shared_task(expires=5, acks_late=True)
@@ -20,3 +20,9 @@ def deliver_alerts() -> None:
 def prune_jobs() -> None:
     """Delete job claims older than two days. Runs daily."""
     jobs.job_prune(now=timezone.now())
+
+
+@shared_task(expires=540, acks_late=True)
+def verify_journal() -> None:
+    """Recompute the next part of every hash chain. Runs every 10 minutes and goes round for ever."""
+    verification.audit_watch(now=timezone.now())

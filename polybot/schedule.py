@@ -63,8 +63,6 @@ JOBS: tuple[Job, ...] = (
         help="halts accounts at their daily loss or drawdown"),
     Job(name="outward heartbeat", task="polybot.tasks.ping_heartbeat", every_s=60,
         help="pings HEARTBEAT_URL, if set, while everything that should run does"),
-    Job(name="risk watch", task="risk.tasks.watch_accounts", every_s=15,
-        help="halts accounts that lost too much or whose orders the venue keeps refusing"),
     Job(name="stale orders", task="orders.tasks.expire_stale", every_s=30, queue="trading",
         help="cancels resting orders older than their time to live"),
     Job(name="payouts", task="orders.tasks.settle_resolved", every_s=30, queue="trading",
@@ -79,6 +77,8 @@ JOBS: tuple[Job, ...] = (
         help="reads the whole catalogue and marks what is gone"),
     Job(name="universes", task="strategies.tasks.resolve_universes", every_s=60,
         help="looks again which markets every active strategy watches"),
+    Job(name="journal verifier", task="alerts.tasks.verify_journal", every_s=600,
+        help="recomputes the next part of the journal's hash chains"),
     _daily("old job claims", "alerts.tasks.prune_jobs", "03:00",
            "deletes claims that no late message can repeat any more"),
 )  # fmt: skip

@@ -21,6 +21,10 @@ RULES: dict[str, dict[str, Any]] = {
         "description": "The kill switch was set: nothing is sent any more.",
         "kind": "risk.killed", "severity": C, "repeat_after_s": 0,
     },
+    "journal-changed": {
+        "description": "A row of the journal was changed, removed or inserted after it was written.",
+        "kind": "audit.changed", "severity": C, "repeat_after_s": 0,
+    },
     "kill-switch-released": {
         "description": "A person released the kill switch, or a halt was lifted.",
         "kind": "risk.released", "severity": W, "repeat_after_s": 0,

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,26 @@ def test_a_file_that_is_not_a_note_of_heads_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("[]")
     with pytest.raises(CommandError, match="verify_audit --json"):
         verify("--against", str(tmp_path / "x"))
+
+
+def test_the_periodic_check_goes_round_in_parts_and_finds_a_change_once_a_day(events: list[int]) -> None:
+    with triggers_off():
+        AuditEvent.objects.filter(pk=events[3]).update(message="forged")
+    assert verification.audit_verify_part(rows=2) == []  # rows 1 and 2
+    (report,) = verification.audit_verify_part(rows=2)
+    assert report.problem == "row 4 was changed after it was written"
+    now = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+    for _ in range(3):
+        assert [r.stream for r in verification.audit_watch(now=now)] == ["desk"]
+    assert AuditEvent.objects.filter(kind="audit.changed", severity="critical").count() == 1
+
+
+def test_the_periodic_check_starts_again_after_the_head(events: list[int]) -> None:
+    for _ in range(3):  # rows 1-2, 3-4, 5 and the head
+        assert verification.audit_verify_part(rows=2) == []
+    with triggers_off():
+        AuditEvent.objects.filter(pk=events[0]).update(message="forged")
+    assert [r.problem for r in verification.audit_verify_part(rows=2)] == ["row 1 was changed after it was written"]
 
 
 def verify(*arguments: str) -> str:
