@@ -16,6 +16,8 @@ from pathlib import Path
 UV = "uv==0.13.8"
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
+MINIMUM_FREE_MB = 900
+
 
 class BootstrapError(RuntimeError):
     """The environment cannot be made; the message says what to do."""
@@ -38,6 +40,9 @@ def ensure(project: Path, *, lock: str) -> Path:
     stamps = {name: folder / f".polybot-{name}" for name in ("run", "dev")}
     if python.exists() and _is_current(stamps, wanted, lock, project):
         return python
+    free = shutil.disk_usage(project).free // 1_000_000
+    if free < MINIMUM_FREE_MB:
+        raise BootstrapError(f"only {free} MB free at {project}, the packages need {MINIMUM_FREE_MB} MB: make room")
     began = time.monotonic()
     if not _has_pip(python):
         shutil.rmtree(folder, ignore_errors=True)  # a first try that was cut off leaves half an environment
