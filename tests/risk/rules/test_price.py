@@ -35,6 +35,8 @@ def test_a_bad_tick_in_the_catalogue_is_not_divided_by() -> None:
 def test_a_post_only_order_may_not_cross() -> None:
     assert not ask(price.post_only, wanted(price="0.52", post_only=True)).passed
     assert ask(price.post_only, wanted(price="0.51", post_only=True)).passed
+    assert not ask(price.post_only, wanted(Side.SELL, "0.48", post_only=True)).passed
+    assert ask(price.post_only, wanted(Side.SELL, "0.49", post_only=True)).passed
 
 
 def test_post_only_does_not_go_with_an_order_that_never_rests() -> None:
