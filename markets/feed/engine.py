@@ -242,8 +242,7 @@ class Engine:
             self._gap(tracked, reason, now_ms)
             self.out.notice_stale(tracked, reason, behind)
             tracked.waiting_ms = now_ms
-            tracked.renew_after_ms = 0
-            self._renew(tracked, now_ms)
+            self._renew(tracked, now_ms)  # at once the first time; one that stalls again is polled meanwhile
 
     def _renew(self, tracked: Tracked, now_ms: int) -> None:
         """Ask the socket for a new snapshot, less and less often."""

@@ -17,7 +17,7 @@ from markets.domain.views import BookStatus
 from markets.feed.tracked import Doubt, Tracked
 
 URGENT_EVERY_MS = 1_800  # a marketable order wants a confirmation of at most 3 s
-QUIET_EVERY_MS = 4_500  # nobody trades it: stalls must still be found within 15 s
+QUIET_EVERY_MS = 3_000  # nobody trades it: stalls must still be found within 15 s
 BUSY_EVERY_MS = 10_000
 PATIENCE_MS = 1_500  # a difference must last this long to count
 SNAPSHOT_LIMIT_MS = 5_000
