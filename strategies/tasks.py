@@ -15,23 +15,23 @@ from strategies.services import dispatch, runner, universe
 from strategies.services.ticker import TICKER
 from strategies.services.waker import WAKER
 
-QUEUE = "trading"
+QUEUE = "trading"  # settings.CELERY_TASK_ROUTES sends ticks there
 
 
-@shared_task(queue=QUEUE, expires=2)
+@shared_task(acks_late=True, expires=2)
 def dispatch_due() -> None:
     """Hand all due strategies to shared tick tasks. Runs every second; a late message is dropped."""
     for ids in dispatch.chunks(TICKER.run(partial(dispatch.due_ids, now=timezone.now()))):
         tick_strategies.delay(ids)
 
 
-@shared_task(queue=QUEUE, expires=10)
+@shared_task(acks_late=True, expires=10)
 def tick_strategies(strategy_ids: list[int]) -> None:
     """Evaluate these strategies once. Repeated or late, it changes nothing: wants are compared with what rests."""
     TICKER.run(partial(runner.tick, strategy_ids, now=timezone.now(), trigger=WakeKind.INTERVAL))
 
 
-@shared_task(queue="default", expires=50)
+@shared_task(acks_late=True, expires=50)
 def resolve_universes() -> None:
     """Look again which markets every active strategy watches. Runs after each catalogue sync."""
     universe.universe_resolve_all(now=timezone.now())

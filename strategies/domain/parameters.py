@@ -69,8 +69,8 @@ def param(
         limits["ge"] = Decimal(str(ge))
     if le is not None:
         limits["le"] = Decimal(str(le))
-    if places is not None:
-        limits["decimal_places"] = places
+    if isinstance(default, Decimal):
+        limits["decimal_places"] = 6 if places is None else places  # nothing finer than a millionth can be traded
     about: dict[str, Any] = {"unit": unit}
     if sweep is not None:
         about["sweep"] = {"low": sweep[0], "high": sweep[1], "step": sweep[2]}

@@ -12,6 +12,7 @@ from markets.domain.instruments import Category, MarketFacts, MarketState
 from markets.domain.units import text_from_micro
 from strategies.domain.parameters import Amount, Count, Parameters, Words, micro, param
 
+NO_BOOK = "no two-sided book"  # how the reasons begin that a look at the book would settle
 _CATEGORIES = frozenset(str(category) for category in Category)
 
 
@@ -174,12 +175,12 @@ def _closing(spec: UniverseParameters, facts: MarketFacts, now: datetime) -> str
 def _prices(spec: UniverseParameters, candidate: Candidate) -> str | None:
     if spec.maximum_spread < 1:
         if candidate.spread is None:
-            return "no two-sided book to measure the spread"
+            return f"{NO_BOOK} to measure the spread"
         if candidate.spread > micro(spec.maximum_spread):
             return f"spread {text_from_micro(candidate.spread)} over {spec.maximum_spread}"
     if spec.minimum_price > 0 or spec.maximum_price < 1:
         if candidate.mid is None:
-            return "no two-sided book to measure the price"
+            return f"{NO_BOOK} to measure the price"
         if not micro(spec.minimum_price) <= candidate.mid <= micro(spec.maximum_price):
             return f"price {text_from_micro(candidate.mid)} outside {spec.minimum_price} to {spec.maximum_price}"
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from django.db import transaction
@@ -16,18 +16,20 @@ from django.db.models import F
 
 from markets.domain.instruments import MarketFacts, MarketState
 from markets.selectors.catalogue import facts_from_row, market_facts, market_rows
-from markets.services.watch import watch_set
+from markets.services.watch import watch_drop, watch_set
 from markets.tickstore import TickstoreUnavailable, get_tickstore
 from orders.domain.intents import OriginKind
 from orders.selectors.portfolio import open_order_list, position_list
 from strategies.domain.base import TradingParameters
 from strategies.domain.parameters import ParameterError, parameters_load
-from strategies.domain.universe import Candidate, Member, included_ids, universe_resolve
+from strategies.domain.universe import NO_BOOK, Candidate, Member, included_ids, universe_resolve
 from strategies.library.registry import UnknownStrategy, strategy_get
 from strategies.models import StrategyConfig, UniverseMember
 
 log = logging.getLogger(__name__)
 EXCLUDED_KEPT = 100
+PROBED = 20  # markets without a book that are looked at, most liquid first
+PROBE_FOR = timedelta(minutes=3)
 
 
 def universe_resolve_all(strategy_ids: Sequence[int] | None = None, *, now: datetime) -> int:
@@ -53,7 +55,7 @@ def universe_resolve_all(strategy_ids: Sequence[int] | None = None, *, now: date
         known = facts | market_facts(keep - set(facts))
         candidates = [_candidate(item, books) for item in known.values()]
         members = universe_resolve(spec, candidates, now=now, keep=frozenset(keep))
-        changed += _store(config, members, known)
+        changed += _store(config, members, known, now=now)
     return changed
 
 
@@ -90,7 +92,9 @@ def _kept(config: StrategyConfig) -> set[int]:
     return watched & (held | working)
 
 
-def _store(config: StrategyConfig, members: Sequence[Member], facts: Mapping[int, MarketFacts]) -> bool:
+def _store(
+    config: StrategyConfig, members: Sequence[Member], facts: Mapping[int, MarketFacts], *, now: datetime
+) -> bool:
     """Write what differs, tell the feed, and say whether the watched markets changed."""
     left_out = sorted((m for m in members if not m.included), key=lambda m: -facts[m.market_id].liquidity)
     wanted = {m.market_id: m for m in [m for m in members if m.included] + left_out[:EXCLUDED_KEPT]}
@@ -121,4 +125,17 @@ def _store(config: StrategyConfig, members: Sequence[Member], facts: Mapping[int
         f"strategy:{config.pk}",
         [outcome.outcome_id for market_id in watched for outcome in facts[market_id].outcomes],
     )
+    _probe(config, left_out, facts, now=now)
     return watched != before
+
+
+def _probe(
+    config: StrategyConfig, left_out: Sequence[Member], facts: Mapping[int, MarketFacts], *, now: datetime
+) -> None:
+    """Have the feed look for a while at markets that only lack a book: the next resolution can then judge them."""
+    unknown = [member.market_id for member in left_out if member.reason.startswith(NO_BOOK)][:PROBED]
+    outcomes = [facts[market_id].outcomes[0].outcome_id for market_id in unknown]
+    if outcomes:
+        watch_set(f"probe:{config.pk}", outcomes, until=now.replace(second=0, microsecond=0) + PROBE_FOR)
+    else:
+        watch_drop(f"probe:{config.pk}")

@@ -8,12 +8,11 @@ import pytest
 from django.conf import settings
 
 from markets.tickstore import get_tickstore
-from strategies.services import counts, prepared
-from strategies.services.dispatch import _client
+from strategies.services import counts, dispatch, prepared
 
 
 @pytest.fixture
-def clean(settings: object) -> Iterator[None]:
+def clean() -> Iterator[None]:
     """Forget what the process and Redis remember of strategies."""
     _forget()
     yield
@@ -24,4 +23,5 @@ def _forget() -> None:
     prepared.SHELF.__init__()
     counts.COUNTS.__init__()
     get_tickstore().redis.flushdb()
-    _client(settings.STRATEGIES_REDIS_URL).flushdb()
+    dispatch._local_second = 0
+    dispatch.connection(settings.STRATEGIES_REDIS_URL).flushdb()
