@@ -8,14 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.admin import ModelAdmin, TabularInline
 
 from markets.domain.units import AmountError, Usd, micro_from_decimal
-from orders.domain.lifecycle import TradingState
 from orders.models import (
     Account,
     Discrepancy,
@@ -71,7 +70,7 @@ class AccountAdmin(ModelAdmin):
     list_display = ["name", "environment", "owner", "trading_state", "auto_trade", "cash", "reserved_cash", "on_stop"]
     list_filter = ["environment", "trading_state", "auto_trade"]
     search_fields = ["name"]
-    actions = ["halt", "resume", "cancel_everything"]
+    actions = ["cancel_everything"]  # halts are made and lifted under Risk: only the gate releases
 
     def get_form(self, request: HttpRequest, obj: Account | None = None, change: bool = False, **kwargs: Any) -> Any:
         return super().get_form(request, obj, change, **(kwargs if change else {**kwargs, "form": AccountForm}))
@@ -121,20 +120,6 @@ class AccountAdmin(ModelAdmin):
             accounts.auto_trade_set(account_id=opened.pk, on=False, by=by)
         obj.pk = opened.pk
         obj.refresh_from_db()
-
-    @admin.action(description="Halt: no new orders")
-    def halt(self, request: HttpRequest, rows: QuerySet[Account]) -> None:
-        for row in rows:
-            accounts.trading_state_set(
-                account_id=row.pk, state=TradingState.HALTED, reason="halted in the admin", by=str(request.user)
-            )
-        self.message_user(request, "Halted. Cancels stay possible.", messages.WARNING)
-
-    @admin.action(description="Resume trading")
-    def resume(self, request: HttpRequest, rows: QuerySet[Account]) -> None:
-        for row in rows:
-            accounts.trading_state_set(account_id=row.pk, state=TradingState.ACTIVE, by=str(request.user))
-        self.message_user(request, "Trading resumed.")
 
     @admin.action(description="Cancel all open orders")
     def cancel_everything(self, request: HttpRequest, rows: QuerySet[Account]) -> None:

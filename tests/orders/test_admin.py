@@ -66,8 +66,16 @@ def test_an_account_is_never_deleted(admin: Client) -> None:
     assert admin.post(f"/admin/orders/account/{account.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
-@pytest.mark.parametrize(("action", "state"), [("halt", "halted"), ("resume", "active")])
-def test_accounts_are_halted_and_resumed_by_actions(admin: Client, action: str, state: str) -> None:
+@pytest.mark.parametrize("action", ["halt", "resume"])
+def test_trading_is_stopped_and_released_by_the_gate_alone(admin: Client, action: str) -> None:
     account = account_make()
     admin.post("/admin/orders/account/", {"action": action, "_selected_action": [account.pk]})
-    assert Account.objects.get().trading_state == state
+    assert Account.objects.get().trading_state == "active"
+
+
+def test_all_orders_of_an_account_are_cancelled_by_an_action(admin: Client) -> None:
+    account = account_make()
+    answer = admin.post(
+        "/admin/orders/account/", {"action": "cancel_everything", "_selected_action": [account.pk]}, follow=True
+    )
+    assert b"0 cancels requested" in answer.content
