@@ -30,10 +30,9 @@ def test_a_beat_whose_connection_breaks_stops_sending(two_locks: tuple[BeatLock,
     first.wait()
     first.check()
     first._checked = 0.0
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted")
-        holders = [row[0] for row in cursor.fetchall()]
-        cursor.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", [holders])
+    assert first._connection is not None
+    with connection.cursor() as cursor:  # waits up to two seconds until that connection has ended
+        cursor.execute("SELECT pg_terminate_backend(%s, 2000)", [first._connection.info.backend_pid])
     with pytest.raises(LockLost):
         first.check()
 
