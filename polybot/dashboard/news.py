@@ -84,6 +84,8 @@ class NewsDesk:
     def attach(self) -> Listener:
         listener = Listener()
         self._listeners.add(listener)
+        if self.version:
+            listener.put(Notice(self.version, frozenset(), None))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._watch())
         return listener

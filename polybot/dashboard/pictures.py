@@ -46,6 +46,7 @@ class Axis:
     unit: str = ""
     places: int = 2  # at most, of the labels
     tag_places: int = 2  # of the last value
+    least: float = 0.0  # the smallest span drawn: a quiet line must not look like a wild one
 
 
 def ticks(low: float, high: float, wanted: int) -> list[float]:
@@ -82,7 +83,8 @@ def chart(
         return mark_safe("")
     x0, x1 = min(xs), max(xs)
     low, high = min(ys), max(ys)
-    margin = (high - low) * 0.08 or abs(high) * 0.002 or 1.0
+    spare = max(0.0, axis.least - (high - low)) / 2
+    margin = (high - low) * 0.08 + spare or 1.0
     low, high = low - margin, high + margin
 
     def px(x: float) -> float:
@@ -181,6 +183,8 @@ def time_form(span_s: float) -> str:
 def _label(value: float, axis: Axis, values: Sequence[float]) -> str:
     step = abs(values[1] - values[0]) if len(values) > 1 else 1
     places = next((p for p in range(axis.places + 1) if abs(round(step, p) - step) < 1e-9), axis.places)
+    if axis.prefix == "$" and places == 1:
+        places = 2
     return f"{MINUS if value < 0 else ''}{axis.prefix}{abs(value):,.{places}f}{axis.unit}"
 
 

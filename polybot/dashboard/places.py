@@ -7,6 +7,8 @@ from typing import Any
 
 from django.urls import reverse
 
+BLANK = "___"  # how the venue writes the place of the group label in an event's title
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -24,6 +26,8 @@ def place_of(market: Any, outcome: Any | None = None, *, event: Any | None = Non
     title, detail = market.question, ""
     if market.group_label:
         title, detail = event.title, market.group_label
+        if BLANK in title:
+            title, detail = title.replace(BLANK, market.group_label), ""
     if outcome is not None:
         word = outcome.label.upper() if outcome.label.lower() in ("yes", "no") else outcome.label
         detail = f"{detail} · {word}" if detail else word

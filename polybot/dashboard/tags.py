@@ -209,3 +209,24 @@ _UNITS = {"usd": "$", "usd/share": "$ / sh", "shares": "sh", "x": "×"}
 def unit(name: str) -> str:
     """A parameter's unit as the desk writes it."""
     return _UNITS.get(name, name)
+
+
+@register.filter
+def lots(value: object) -> str:
+    """A size in the ladder: whole from 100 shares up, one decimal below."""
+    number = numbers.as_decimal(value)
+    if number is None:
+        return numbers.NONE
+    return f"{number:,.0f}" if number >= 100 else numbers.shares(round(number, 1))
+
+
+@register.filter
+def compact(value: object) -> str:
+    """A bound in few characters: `100 k`, `1 bn`."""
+    number = numbers.as_decimal(value)
+    if number is None:
+        return ""
+    for size, word in ((10**9, " bn"), (10**6, " m"), (10**4, " k")):
+        if abs(number) >= size:
+            return f"{plain(number / (1000 if word == ' k' else size))}{word}"
+    return plain(number)

@@ -6,7 +6,7 @@ review on a picture without the account's lock: a moment later the answer may di
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -164,19 +164,27 @@ class Preview:
         return decimal_from_micro(min(sizes)) if sizes else None
 
 
-def check_lines(checks: Any) -> list[dict[str, Any]]:
-    """Return stored or fresh checks as rows: rule, value and limit in words; failing ones first."""
+def check_lines(checks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return stored or fresh checks as rows in words: failing ones first, then the nearest to their limit."""
     lines = [
         {
-            "rule": words.sentence(check["rule"]),
+            "rule": words.sentence(str(check["rule"])),
             "passed": check["passed"],
-            "value": words.quantity(check.get("value"), check.get("unit", "")),
-            "limit": "" if check.get("unit") == "flag" else words.quantity(check.get("limit"), check.get("unit", "")),
+            "value": words.quantity(check.get("value"), str(check.get("unit", ""))),
+            "limit": words.quantity(check.get("limit"), str(check.get("unit", ""))),
             "note": check.get("note", ""),
+            "share": _share_of_limit(check),
         }
         for check in checks
     ]
-    return sorted(lines, key=lambda line: line["passed"])
+    return sorted(lines, key=lambda line: (line["passed"], -line["share"]))
+
+
+def _share_of_limit(check: Mapping[str, Any]) -> float:
+    value, limit = check.get("value"), check.get("limit")
+    if check.get("unit") == "flag" or not value or not limit:
+        return 0.0
+    return float(value) / float(limit)
 
 
 def preview_of(

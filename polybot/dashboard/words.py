@@ -83,6 +83,8 @@ _MICRO_UNITS = {"usd", "shares", "price"}
 
 def quantity(value: object, unit: str) -> str:
     """A check's value or limit in its unit. The gate counts dollars, shares and prices in millionths."""
+    if unit == "flag":
+        return ""  # yes or no is what the mark beside it says
     if value is None or value == "":
         return numbers.NONE
     number = numbers.as_decimal(value)
@@ -100,7 +102,6 @@ _WRITTEN: dict[str, Callable[[Decimal], str]] = {
     "bps": lambda number: f"{numbers.shares(number)} bps",
     "s": numbers.age,
     "ms": lambda number: numbers.age(number / 1000),
-    "flag": lambda number: "yes" if number else "no",
 }
 
 

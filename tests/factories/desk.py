@@ -32,6 +32,7 @@ from tests.factories.markets import book_make, event_make, market_make
 from tests.factories.orders import account_make, order_make, paper_order, paper_trade, sent_order
 
 __all__ = ["DeskRows", "desk_make", "fill_record"]
+STRATEGY = "quotes-near-the-fair-value"
 PASSWORD = "correct horse battery"
 
 
@@ -67,7 +68,9 @@ def desk_make(*, now: datetime | None = None) -> DeskRows:
     account = account_make("1000", name="Paper 1", owner=owner)
     profiles.install()
     profiles.profile_assign(account.pk, "conservative", by="test")
-    event = event_make(title="Fed decision in December", neg_risk=True, slug="fed-december")
+    event = event_make(
+        title="Fed decision in December 2026 after the extraordinary session", neg_risk=True, slug="fed-december"
+    )
     group = [
         market_make(
             event=event,
@@ -86,7 +89,7 @@ def desk_make(*, now: datetime | None = None) -> DeskRows:
     market = group[0]
     _books_make(group, now)
     strategy = configs.strategy_create(
-        name="macro-maker", strategy_class="market_making", account_id=account.pk, owner=owner, by="owner", now=now
+        name=STRATEGY, strategy_class="market_making", account_id=account.pk, owner=owner, by="owner", now=now
     )
     StrategyConfig.objects.filter(pk=strategy.pk).update(
         state="running", ticked_at=now, last_outcome="quotes right, nothing to change"
@@ -248,7 +251,7 @@ def _decision_make(
         allowed_size=0,
         origin_kind="strategy",
         origin_id=strategy.pk,
-        origin_label="macro-maker",
+        origin_label=STRATEGY,
         decision_id=decision.pk,
         checks=checks,
         repeats=4,

@@ -28,6 +28,8 @@ from strategies.library import registry
 from strategies.selectors import screens as strategy_pages
 
 RANGES = {"today": "Today", "7d": "7 d", "30d": "30 d", "all": "All"}
+# Steps that every order takes many times an hour; the orders page and the audit have them.
+ROUTINE = ("order.approved", "order.submitted", "order.live", "order.cancel_requested", "order.canceled")
 _DAYS = {"7d": 7, "30d": 30}
 
 
@@ -94,7 +96,9 @@ def cockpit(request: HttpRequest) -> HttpResponse:
         "errors_now": counts[-1],
         "error_picture": pictures.beats(counts),
         "last_error": last_error,
-        "events": event_lines(alert_pages.event_rows(account_ids=account_scope(request))[:12]),
+        "events": event_lines(
+            alert_pages.event_rows(account_ids=account_scope(request)).exclude(kind__in=ROUTINE)[:12]
+        ),
         "tables": tables,
     }
     return render(request, "dashboard/cockpit.html", context)
@@ -139,7 +143,7 @@ def equity_chart(account: Any, chosen: str, *, now: datetime, equity: Decimal) -
     return pictures.chart(
         [pictures.Line(points=points, fill_to=points[0][1])],
         says=says,
-        axis=pictures.Axis(prefix="$", places=2),
+        axis=pictures.Axis(prefix="$", places=2, least=1.0),
         x_form=pictures.time_form(span),
         reference=points[0][1],
         tag=points[-1][1],

@@ -42,7 +42,8 @@ PROCESSES = (
     ("queue:trading", "trader", "strategy ticks, submit, cancel", TRADER_LIMIT_S),
     ("process:fills", "fills", "paper matching and booking of fills", PROCESS_LIMIT_S),
 )
-_HIDDEN_DETAILS = {"pid"}
+# Bookkeeping of the processes themselves: no reader looks for it.
+_HIDDEN_DETAILS = {"pid", "process", "at_ms", "started_ms", "epoch", "cursor", "venue"}
 
 
 def data(request: HttpRequest) -> HttpResponse:
@@ -56,7 +57,11 @@ def data(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "status": status,
         "figures": [(key.replace("_", " "), _figure(value)) for key, value in status.items() if _is_figure(key, value)],
-        "shards": status.get("shards") if isinstance(status.get("shards"), list) else [],
+        "shards": [
+            {key: ("yes" if value else "no") if isinstance(value, bool) else value for key, value in shard.items()}
+            for shard in status.get("shards") or []
+            if isinstance(shard, dict)
+        ],
         "feed": health.heartbeat_get("process:feed"),
         "limit": PROCESS_LIMIT_S,
         "totals": market_pages.catalogue_totals(),
@@ -71,7 +76,7 @@ def data(request: HttpRequest) -> HttpResponse:
 
 
 def _is_figure(key: str, value: object) -> bool:
-    return isinstance(value, int | float | str) and not isinstance(value, bool) and key not in ("at_ms", "epoch")
+    return isinstance(value, int | float | str) and not isinstance(value, bool) and key not in _HIDDEN_DETAILS
 
 
 def _figure(value: Any) -> str:

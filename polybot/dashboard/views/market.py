@@ -107,7 +107,7 @@ def market(request: HttpRequest, market_id: int) -> HttpResponse:
         "table": table,
         "decisions": decision_lines(strategy_pages.decisions_on_outcomes(account_id, ids)) if account_id else [],
         "watching": strategy_pages.strategies_watching(row.pk, account_id=account_id) if account_id else [],
-        "reasons": watch_reasons(outcome.pk),
+        "reasons": sorted({reason.partition(":")[0] for reason in watch_reasons(outcome.pk)}),
         "state": words.MARKET_STATES[row.state],
         "fee_percent": numbers.shares(Decimal(row.fee_rate_ppm) / 10_000),
         "mode_places_nothing": settings.POLYBOT_MODE == "monitor",
@@ -199,15 +199,16 @@ def price_chart(series: Any, fills: Any, *, outcome: Any, now: datetime, span: t
         for fill in fills
         if start <= fill.venue_at.timestamp() <= end
     ]
+    places = numbers.places_of_tick(outcome.market.tick) + 1
     values = [y for _, y in points if y is not None]
     says = (
-        f"{outcome.label} price, {min(values):.1f} to {max(values):.1f} cents, now {values[-1]:.1f};"
+        f"{outcome.label} price, {min(values):.1f} to {max(values):.1f} cents, now {values[-1]:.{places}f};"
         f" {sum(m.bought for m in marks)} buys and {sum(not m.bought for m in marks)} sells of ours"
     )
     return pictures.chart(
         [pictures.Line(points=points, step=True)],
         says=says,
-        axis=pictures.Axis(unit=" ¢", places=1, tag_places=1),
+        axis=pictures.Axis(unit=" ¢", places=2, tag_places=places, least=4 * float(outcome.market.tick) * 100),
         x_form=pictures.time_form(end - start),
         marks=marks,
         tag=values[-1],

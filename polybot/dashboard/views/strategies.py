@@ -39,8 +39,8 @@ DECISION_COLUMNS = (
     Column(key="result", label="Result", value=lambda d: d.text, order="outcome"),
     Column(key="wanted", label="Wants", value=lambda d: d.wanted, css="r"),
     Column(key="gate", label="Deciding gate: value", value=lambda d: d.reason),
-    Column(key="took", label="Took µs", value=lambda d: d.row.took_us, order="took_us", css="r p2"),
-    Column(key="version", label="Version", value=lambda d: d.row.version, order="version", css="r p2"),
+    Column(key="took", label="Took µs", value=lambda d: d.row.took_us, order="took_us", css="r p3"),
+    Column(key="version", label="Version", value=lambda d: d.row.version, order="version", css="r p3"),
 )
 
 

@@ -138,7 +138,7 @@ VERDICT_COLUMNS = (
     Column(key="verdict", label="Verdict", value=lambda v: v["words"][0], order="decision"),
     Column(key="rule", label="Deciding rule", value=lambda v: v["row"].rule, order="rule"),
     Column(key="why", label="Why", value=lambda v: v["row"].message, css="p2"),
-    Column(key="origin", label="Origin", value=lambda v: v["row"].origin_label, order="origin_label", css="p2"),
+    Column(key="origin", label="Origin", value=lambda v: v["row"].origin_label, order="origin_label", css="p3"),
 )
 
 

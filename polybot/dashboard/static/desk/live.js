@@ -11,6 +11,7 @@
     return extra && places === 0 ? trimmed(text) : text;
   };
   const size = (shares) => trimmed(number(Number(shares), Number(shares) < 1000 ? 2 : 0));
+  const lots = (shares) => Number(shares) >= 100 ? number(Number(shares), 0) : trimmed(number(Number(shares), 1));
   const key = (price) => String(Math.round(Number(price) * 1e6));
 
   const put = (element, text) => {
@@ -55,7 +56,7 @@
     const [left, bids, price, asks, right] = row.cells;
     const amount = bid ? bids : asks;
     put(price.firstElementChild, level ? cents(level[0], places) : "");
-    put(amount.querySelector("span"), level ? size(level[1]) : "");
+    put(amount.querySelector("span"), level ? lots(level[1]) : "");
     const width = level ? Math.min(100, level[1] / largest * 100) : 0;
     const bar = amount.querySelector("rect");
     bar.setAttribute("width", width.toFixed(1));
