@@ -54,7 +54,8 @@ PLANS: tuple[Plan, ...] = (
             "maximum_widening": "0.02",
             "lowest_price": "0.1",
             "highest_price": "0.9",
-            "universe": {"maximum": 5, "closes_after_h": "1", "skip_augmented": True},
+            # Both outcomes of two markets are four of the profile's five open positions.
+            "universe": {"maximum": 2, "closes_after_h": "1", "skip_augmented": True},
         },
     ),
     Plan(

@@ -9,7 +9,8 @@ from datetime import datetime
 from markets.domain.instruments import Side
 from markets.domain.units import Shares
 from orders.domain.changes import Dropped, drop_self_trades, plan_changes
-from orders.domain.intents import OpenOrder, OrderIntent, Origin, Placement
+from orders.domain.intents import INTENT_LEVEL, OpenOrder, OrderIntent, Origin, Placement
+from orders.domain.ledger import Position
 from orders.domain.urgency import intent_placement
 from risk.domain.desk import Desk
 from risk.domain.verdicts import Verdict
@@ -18,6 +19,7 @@ from strategies.domain.base import Decision, Strategy
 from strategies.domain.view import NOTHING, MarketView
 
 KeyMaker = Callable[[datetime], str]
+_OUTSIDE = "outside its universe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,7 @@ def decision_apply(
             origin=origin,
             new_key=new_key,
             asked_sizes=asked_sizes,
+            positions=account.portfolio.positions,
         )
         for order_id in plan.stale_order_ids:
             account.cancel(order_id)
@@ -100,11 +103,13 @@ def decision_plan(
     origin: Origin,
     new_key: KeyMaker,
     asked_sizes: Mapping[int, int] = NOTHING,
+    positions: Mapping[int, Position] | None = None,
 ) -> Plan:
-    """Return the placements and cancels that carry `decision` out. `open_orders` are the account's.
+    """Return the placements and cancels that carry `decision` out.
 
-    `asked_sizes` names, for orders that the gate made smaller, the size that was asked for:
-    the same wish again is then no change, and the order keeps its place in the queue.
+    `open_orders` and `positions` (default: the view's) are the account's. `asked_sizes` names, for
+    orders that the gate made smaller, the size that was asked for: the same wish again is then
+    no change, and the order keeps its place in the queue.
     """
     if asked_sizes:
         open_orders = [
@@ -134,12 +139,45 @@ def decision_plan(
         if intent.outcome_id in market_of
     ]
     allowed, crossing = drop_self_trades(once, open_orders) if once else ((), ())
+    held = view.positions if positions is None else positions
+    ready, waiting = _until_shares_are_free((*quoted.placements, *allowed), quoted.stale_order_ids, open_orders, held)
     return Plan(
-        placements=(*quoted.placements, *allowed),
+        placements=ready,
         stale_order_ids=quoted.stale_order_ids,
-        dropped=(*quoted.dropped, *crossing, *_unwatched(decision, market_of)),
+        dropped=(*quoted.dropped, *crossing, *waiting, *_unwatched(decision, market_of)),
         kept=quoted.kept,
     )
+
+
+def _until_shares_are_free(
+    placements: Sequence[Placement],
+    stale_order_ids: Sequence[int],
+    open_orders: Sequence[OpenOrder],
+    positions: Mapping[int, Position],
+) -> tuple[tuple[Placement, ...], tuple[Dropped, ...]]:
+    """Hold back sells whose shares a leaving order still has: its cancel is a request, and it may yet trade.
+
+    They are placed by the tick that finds the shares free, instead of being refused now.
+    """
+    leaving: dict[int, int] = {}
+    for order in open_orders:
+        if order.side is Side.SELL and (order.cancel_requested or order.order_id in stale_order_ids):
+            leaving[order.outcome_id] = order.order_id
+    if not leaving:
+        return tuple(placements), ()
+    free = {outcome_id: int(position.available) for outcome_id, position in positions.items()}
+    ready: list[Placement] = []
+    waiting: list[Dropped] = []
+    for placement in placements:
+        outcome_id = placement.outcome_id
+        if placement.side is Side.SELL and outcome_id in leaving and placement.size > free.get(outcome_id, 0):
+            reason = f"waits for the end of order {leaving[outcome_id]}, which still holds the shares"
+            waiting.append(_dropped(outcome_id, placement.side, placement.price, placement.level, reason))
+            continue
+        if placement.side is Side.SELL:
+            free[outcome_id] = free.get(outcome_id, 0) - int(placement.size)
+        ready.append(placement)
+    return tuple(ready), tuple(waiting)
 
 
 def crosses(intent: OrderIntent, view: MarketView) -> bool:
@@ -152,17 +190,17 @@ def crosses(intent: OrderIntent, view: MarketView) -> bool:
     return book.best_bid is not None and intent.limit_price <= book.best_bid
 
 
-def _unwatched(decision: Decision, market_of: dict[int, int]) -> tuple[Dropped, ...]:
+def _unwatched(decision: Decision, market_of: Mapping[int, int]) -> tuple[Dropped, ...]:
     """A strategy trades inside its universe only; anything else is refused here, with the reason."""
     out: list[Dropped] = []
     for quote in decision.quotes:
         if quote.outcome_id not in market_of:
-            out.append(_outside(quote.outcome_id, quote.side, quote.price, quote.level))
-    for intent in decision.intents:
+            out.append(_dropped(quote.outcome_id, quote.side, quote.price, quote.level, _OUTSIDE))
+    for intent in (*decision.intents, *(leg for basket in decision.baskets for leg in basket.legs)):
         if intent.outcome_id not in market_of:
-            out.append(_outside(intent.outcome_id, intent.side, intent.limit_price, -1))
+            out.append(_dropped(intent.outcome_id, intent.side, intent.limit_price, INTENT_LEVEL, _OUTSIDE))
     return tuple(out)
 
 
-def _outside(outcome_id: int, side: Side, price: int, level: int) -> Dropped:
-    return Dropped(outcome_id=outcome_id, side=side, price=price, level=level, reason="outside its universe")
+def _dropped(outcome_id: int, side: Side, price: int, level: int, reason: str) -> Dropped:
+    return Dropped(outcome_id=outcome_id, side=side, price=price, level=level, reason=reason)

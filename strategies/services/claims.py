@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 TICK = 0x70620001  # first key of the lock pair: "a strategy ticks"
 WAKER = 0x70620002  # "this process wakes strategies"
@@ -66,5 +66,5 @@ def _release(kind: int, ids: list[int]) -> None:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(pg_advisory_unlock(%s, id)) FROM unnest(%s::int[]) AS id", [kind, array(ids)])
-    except DatabaseError:
+    except Error:
         connection.close()  # a broken session has lost its locks already; a usable one must not keep them

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import Error, transaction
 from django.db.models import F
 
 from alerts.domain.events import Severity
@@ -157,7 +157,7 @@ def _tick_one(item: Prepared, picture: Picture, trigger: WakeKind, report: TickR
             report.unchanged += 1
             words = partial(words_of_decision, decision, plan)
             report.counted.append(Ticked(item.id, item.run_id, words, decision.trace, unchanged=True))
-    except DatabaseError:
+    except Error:  # of the database
         # Not the strategy's fault, and nothing was committed: reload everything and let the task show it.
         SHELF.forget(item.id)
         raise
@@ -181,6 +181,7 @@ def _plan(item: Prepared, decision: Decision, view: MarketView, picture: Picture
         origin=item.origin,
         new_key=_key,
         asked_sizes=item.asked_sizes,
+        positions=picture.holdings[item.account_id].positions,
     )
 
 

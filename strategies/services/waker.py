@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 from django.db.models import Count, Sum
 
 from markets.domain.views import Wake
@@ -126,7 +126,7 @@ class Waker:
             except TickstoreUnavailable as error:
                 log.warning("waker waits for redis", extra={"problem": str(error)[:200]})
                 self._stop.wait(1.0)
-            except DatabaseError as error:
+            except Error as error:  # of the database
                 log.warning("waker waits for the database", extra={"problem": str(error)[:200]})
                 connection.close()
                 self._stop.wait(1.0)

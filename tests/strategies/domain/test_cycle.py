@@ -16,7 +16,7 @@ from strategies.domain.cycle import decision_plan, run_cycle
 from strategies.domain.view import MarketView
 from strategies.library.market_making import MarketMaking
 from tests.factories.risk import context, limits, portfolio
-from tests.factories.strategies import NO, OWN, YES, book, key, micro, mirror, resting, view
+from tests.factories.strategies import NO, OWN, YES, book, holding, key, micro, mirror, resting, view
 
 PARAMS = {"fair_value": "mid", "half_spread": "0.02", "volatility_factor": "0", "inventory_skew": "0"}
 
@@ -121,3 +121,20 @@ def test_an_intent_that_reaches_the_book_is_marketable_and_foreign_outcomes_are_
     (placement,) = plan.placements
     assert (placement.outcome_id, placement.marketable, placement.order_type) == (YES, True, "fak")
     assert [(d.outcome_id, d.reason) for d in plan.dropped] == [(999, "outside its universe")]
+
+
+def test_a_moved_offer_waits_until_its_old_order_gave_the_shares_back() -> None:
+    held = {YES: holding(YES, "20", reserved="20")}
+    offer = resting(5, Side.SELL, "0.55", "20")
+    strategy = MarketMaking()
+    seen = view(
+        strategy, book("0.45", "0.55"), params=PARAMS, positions=held.values(), own={YES: micro("20")}, orders=[offer]
+    )
+    decision = strategy.decide(seen)
+    plan = decision_plan(decision, seen, [offer], origin=OWN, new_key=key)
+    assert plan.stale_order_ids == (5,)
+    assert [(p.outcome_id, p.side) for p in plan.placements] == [(YES, Side.BUY)]
+    assert [d.reason for d in plan.dropped] == ["waits for the end of order 5, which still holds the shares"]
+    free = {YES: holding(YES, "20")}  # the cancel is confirmed
+    plan = decision_plan(decision, seen, [], origin=OWN, new_key=key, positions=free)
+    assert [(p.outcome_id, p.side) for p in plan.placements] == [(YES, Side.BUY), (YES, Side.SELL)]
