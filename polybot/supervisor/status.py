@@ -44,7 +44,7 @@ def status_get(data: Path, *, project: Path) -> dict[str, Any]:
     desk = runtime.desk_read(data) or {}
     running = bool(desk) and runtime.process_is_alive(int(desk.get("pid", 0)))
     now = time.time()
-    children = desk.get("children", {}) if running else {}
+    children = {"up": desk, **desk.get("children", {})} if running else {}
     status: dict[str, Any] = {
         "running": running,
         "ready": running and bool(desk.get("ready")),
@@ -55,7 +55,7 @@ def status_get(data: Path, *, project: Path) -> dict[str, Any]:
         "url": desk.get("url") if running else None,
         "version": desk.get("version"),
         "uptime_s": round(now - desk["started_at"], 1) if running else None,
-        "processes": {name: _process(child, now) for name, child in children.items()},
+        "processes": {name: _process(child, now, alone=name == "up") for name, child in children.items()},
     }
     figures = figures_refresh(data, desk.get("environment", {}), project=project) if running else {}
     live = bool(figures) and "error" not in figures
@@ -123,6 +123,8 @@ def as_words(status: dict[str, Any]) -> str:
         words = f"up {_span(process['uptime_s'])}" if process["state"] == "running" else process["state"]
         restarts = f", {process['restarts']} restarts" if process["restarts"] else ""
         lines.append(f"  {name:<9} {words}{restarts}, {process['memory_mb']} MB")
+    if status["processes"]:
+        lines.append(f"  {'in all':<9} {sum(p['memory_mb'] for p in status['processes'].values())} MB")
     if status["figures_at"] is None:
         return "\n".join([*lines, status.get("figures_error") or "no figures yet"])
     if not status["figures_live"]:
@@ -158,7 +160,7 @@ def _note(desk: dict[str, Any], *, running: bool, data: Path) -> str:
     return f"not running on {data}. Start it: python3 manage.py up"
 
 
-def _process(child: dict[str, Any], now: float) -> dict[str, Any]:
+def _process(child: dict[str, Any], now: float, *, alone: bool) -> dict[str, Any]:
     pid = child.get("pid")
     alive = pid is not None and runtime.process_is_alive(pid)
     return {
@@ -166,14 +168,14 @@ def _process(child: dict[str, Any], now: float) -> dict[str, Any]:
         "pid": pid if alive else None,
         "restarts": child.get("restarts", 0),
         "uptime_s": round(now - child["started_at"], 1) if alive else None,
-        "memory_mb": memory_mb(pid) if alive else 0,
+        "memory_mb": memory_mb(pid, alone=alone) if alive else 0,
     }
 
 
-def memory_mb(pid: int) -> int:
-    """Return a process's share of memory (PSS) in MB, with its children's; 0 where the kernel does not tell."""
+def memory_mb(pid: int, *, alone: bool = False) -> int:
+    """Return a process's share of memory (PSS) in MB, with its children's unless `alone`; 0 if the kernel is silent."""
     total = 0
-    for member in [pid, *_children(pid)]:
+    for member in [pid, *([] if alone else _children(pid))]:
         try:
             lines = Path(f"/proc/{member}/smaps_rollup").read_text().splitlines()
         except OSError:
