@@ -67,6 +67,7 @@ class Market:
     volume: int = 0  # dollars, all time
     volume_24h: int = 0
     liquidity: int = 0  # dollars resting near the middle
+    version: str = "v1"  # v2: the token ids are Protocol V2 position ids
     recorded: bool = False  # the book comes from a recording; facts a recording lacks are invented
     updated_ms: int = 0
 
@@ -113,6 +114,7 @@ class Event:
     game_start_ms: int | None = None
     closed_ms: int | None = None
     market_ids: list[int] = field(default_factory=list)
+    version: str = "v1"
     updated_ms: int = 0
 
     @property

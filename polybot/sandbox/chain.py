@@ -26,7 +26,8 @@ from polybot.sandbox.wallets import (
     PUSD,
 )
 
-TOKENS = "tokens"  # the allowance class of shares
+TOKENS = "tokens"  # the allowance class of CTF shares
+POSITIONS = "positions"  # and of Protocol V2 positions
 _SHARE_CONTRACTS = (CTF.lower(), LEGACY_NEG_RISK_ADAPTER.lower(), POSITION_MANAGER.lower())
 _ADAPTERS = (ADAPTER.lower(), NEG_RISK_ADAPTER.lower())
 
@@ -68,7 +69,7 @@ class Chain:
         if target == PUSD.lower():
             return self._read_money(name, words)
         if target in _SHARE_CONTRACTS:
-            return self._read_shares(name, words)
+            return self._read_shares(target, name, words)
         raise Reverted("execution reverted")
 
     def execute(self, sender: str, to: str, data: bytes) -> None:
@@ -80,7 +81,8 @@ class Chain:
             self._exchange.allowance_set(sender, CASH, spender, amount)
         elif target in _SHARE_CONTRACTS and name == APPROVE_ALL:
             operator, approved = _decode(["address", "bool"], words)
-            self._exchange.allowance_set(sender, TOKENS, operator, 2**256 - 1 if approved else 0)
+            kind = POSITIONS if target == POSITION_MANAGER.lower() else TOKENS
+            self._exchange.allowance_set(sender, kind, operator, 2**256 - 1 if approved else 0)
         elif target in (*_ADAPTERS, CTF.lower()) and name in (SPLIT, MERGE):
             _, _, condition, _, amount = _decode(["address", "bytes32", "bytes32", "uint256[]", "uint256"], words)
             change = self._exchange.split if name == SPLIT else self._exchange.merge
@@ -102,11 +104,14 @@ class Chain:
             return _word(self._exchange.allowance(owner, CASH, spender))
         raise Reverted("execution reverted")
 
-    def _read_shares(self, name: bytes, words: bytes) -> bytes:
+    def _read_shares(self, target: str, name: bytes, words: bytes) -> bytes:
+        if name == APPROVED:
+            owner, operator = _decode(["address", "address"], words)
+            kind = POSITIONS if target == POSITION_MANAGER.lower() else TOKENS
+            return _word(int(self._exchange.allowance(owner, kind, operator) > 0))
         readers: dict[bytes, Callable[[bytes], bytes]] = {
             SHARE_BALANCE: self._share_balance,
             SHARE_BALANCES: self._share_balances,
-            APPROVED: self._approved,
             NUMERATORS: self._numerator,
             DENOMINATOR: self._denominator,
         }
@@ -125,10 +130,6 @@ class Chain:
             raise Reverted("execution reverted: lengths differ")
         found = [self._exchange.chain_balance(o, str(t)) for o, t in zip(owners, tokens, strict=True)]
         return _word(32) + _word(len(found)) + b"".join(_word(amount) for amount in found)
-
-    def _approved(self, words: bytes) -> bytes:
-        owner, operator = _decode(["address", "address"], words)
-        return _word(int(self._exchange.allowance(owner, TOKENS, operator) > 0))
 
     def _numerator(self, words: bytes) -> bytes:
         condition, index = _decode(["bytes32", "uint256"], words)

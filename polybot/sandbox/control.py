@@ -92,8 +92,8 @@ class ControlApi:
         """Set what a contract may take from a wallet: the way to see an allowance refusal."""
         body = _object(request)
         address, asset = _address(body), str(body.get("asset", "cash"))
-        if asset not in ("cash", "tokens"):
-            raise ApiError(400, "asset: cash or tokens")
+        if asset not in ("cash", "tokens", "positions"):
+            raise ApiError(400, "asset: cash, tokens or positions")
         spender = str(body.get("spender", ""))
         self._exchange.wallet_open(address)
         self._exchange.allowance_set(address, asset, spender, _amount(body, "amount", "0"))

@@ -172,9 +172,12 @@ class DataApi:
             rows.append(
                 {"token": PUSD, "spender": spender, "standard": "ERC20", "approved": amount > 0, "amount": shown}
             )
-        for token, operators in ((CTF, SHARE_OPERATORS), (POSITION_MANAGER, MANAGER_OPERATORS)):
+        for token, kind, operators in (
+            (CTF, "tokens", SHARE_OPERATORS),
+            (POSITION_MANAGER, "positions", MANAGER_OPERATORS),
+        ):
             for operator in operators:
-                approved = self._exchange.allowance(wallet, "tokens", operator) > 0
+                approved = self._exchange.allowance(wallet, kind, operator) > 0
                 rows.append(
                     {"token": token, "spender": operator, "standard": "ERC1155", "approved": approved, "amount": None}
                 )

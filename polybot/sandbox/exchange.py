@@ -54,6 +54,7 @@ class ExchangeOptions:
     opening_cash: int = 1_000_000_000  # pUSD a new wallet is given on first use (1,000 dollars)
     mined_ms: int = 800  # MATCHED to MINED
     confirmed_ms: int = 2_000  # MATCHED to CONFIRMED
+    protocol_v2: bool = False  # also list events whose outcomes are position ids, traded on Exchange V3
     auto_redeem_ms: int = 60_000  # from resolution until users' winning shares are paid without their doing
 
 
@@ -78,7 +79,14 @@ class Exchange:
             self._source = Replay(core, self._announcer, self._execution, paths=options.replay, speed=options.speed)
             self._source.hold(options.replay_wait_ms)
         else:
-            self._source = Life(core, self._announcer, self._execution, self._resolution, rate=options.rate)
+            self._source = Life(
+                core,
+                self._announcer,
+                self._execution,
+                self._resolution,
+                rate=options.rate,
+                protocol_v2=options.protocol_v2,
+            )
         self._source.start(saved.source if saved else None)
         if saved:
             self._state.restore(saved)

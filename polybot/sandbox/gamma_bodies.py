@@ -55,7 +55,7 @@ def market_body(market: Market, catalogue: Catalogue, *, embed_event: bool = Tru
     event = catalogue.event_of(market)
     body: dict[str, Any] = {
         "id": str(market.id),
-        "version": "v1",
+        "version": market.version,
         "question": market.question,
         "conditionId": market.condition_id,
         "slug": market.slug,
@@ -69,7 +69,7 @@ def market_body(market: Market, catalogue: Catalogue, *, embed_event: bool = Tru
         "icon": "",
         "outcomes": quoted(list(market.outcomes)),
         "outcomePrices": quoted([text_from_micro(p) for p in market.outcome_prices]),
-        "clobTokenIds": quoted(list(market.token_ids)),
+        "clobTokenIds": quoted(list(market.token_ids) if market.version == "v1" else []),
         "active": True,
         "closed": is_closed(market),
         "archived": False,
@@ -111,6 +111,7 @@ def market_body(market: Market, catalogue: Catalogue, *, embed_event: bool = Tru
         **_rewards(market),
         **_resolution(market),
         **_sports(market),
+        **_protocol_v2(market, event),
     }
     if embed_event:
         body["events"] = [event_body(event, catalogue, embed_markets=False)]
@@ -199,6 +200,21 @@ def _resolution(market: Market) -> dict[str, Any]:
     return {"umaResolutionStatus": "proposed"} if market.state is MarketState.CLOSED else {}
 
 
+def _protocol_v2(market: Market, event: Event) -> dict[str, Any]:
+    if market.version == "v1":
+        return {}
+    if market.payouts is not None:
+        status = "resolved"
+    else:
+        status = "active" if market.state is MarketState.OPEN else "inactive"
+    return {
+        "positionIds": quoted(list(market.token_ids)),
+        "resolutionStatus": status,
+        "requestId": f"{market.question_id[:64]}00",
+        "onchainEventId": f"0x{event.id:058x}000000",
+    }
+
+
 def _sports(market: Market) -> dict[str, Any]:
     body: dict[str, Any] = {}
     if market.sports_market_type:
@@ -218,7 +234,7 @@ def event_body(event: Event, catalogue: Catalogue, *, embed_markets: bool = True
     liquidity = number(sum(m.liquidity for m in markets))
     body: dict[str, Any] = {
         "id": str(event.id),
-        "version": "v1",
+        "version": event.version,
         "ticker": event.ticker,
         "slug": event.slug,
         "title": event.title,

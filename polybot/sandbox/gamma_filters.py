@@ -71,17 +71,19 @@ def event_orders(catalogue: Catalogue) -> dict[str, Key]:
 
 def filter_markets(request: Request, catalogue: Catalogue, *, closed_default: bool | None = False) -> list[Market]:
     """Return the markets that the request's filters leave, unordered."""
-    if "v1" not in (request.all("version") or ["v1"]):
-        return []
+    versions = set(request.all("version") or ["v1"])
     closed = request.flag("closed")
     wanted_closed = closed_default if closed is None else closed
-    tests: list[Callable[[Market], bool]] = []
+    tests: list[Callable[[Market], bool]] = [lambda m: m.version in versions]
     if wanted_closed is not None:
         tests.append(lambda m: is_closed(m) is wanted_closed)
     _set_test(tests, request, "id", lambda m: str(m.id))
     _set_test(tests, request, "slug", lambda m: m.slug)
     _set_test(tests, request, "condition_ids", lambda m: m.condition_id)
     _set_test(tests, request, "question_ids", lambda m: m.question_id)
+    positions = set(request.all("position_ids"))
+    if positions:
+        tests.append(lambda m: m.version == "v2" and not positions.isdisjoint(m.token_ids))
     _set_test(tests, request, "sports_market_types", lambda m: m.sports_market_type)
     tokens = set(request.all("clob_token_ids"))
     if tokens:
@@ -101,9 +103,8 @@ def filter_markets(request: Request, catalogue: Catalogue, *, closed_default: bo
 
 
 def filter_events(request: Request, catalogue: Catalogue) -> list[Event]:
-    if "v1" not in (request.all("version") or ["v1"]):
-        return []
-    tests: list[Callable[[Event], bool]] = []
+    versions = set(request.all("version") or ["v1"])
+    tests: list[Callable[[Event], bool]] = [lambda e: e.version in versions]
     closed = request.flag("closed")
     if closed is not None:
         tests.append(lambda e: e.closed is closed)

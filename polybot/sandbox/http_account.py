@@ -14,7 +14,16 @@ from polybot.sandbox.http_core import ApiError, Request, Router
 from polybot.sandbox.http_markets import page
 from polybot.sandbox.messages import CASH
 from polybot.sandbox.notices import Notices
-from polybot.sandbox.wallets import MONEY_SPENDERS, SHARE_OPERATORS, deposit_wallets, wallets_of
+from polybot.sandbox.order_intake import is_position_id
+from polybot.sandbox.wallets import (
+    MANAGER_OPERATORS,
+    MONEY_SPENDERS,
+    SHARE_OPERATORS,
+    deposit_wallets,
+    proxy_wallet,
+    safe_wallet,
+    wallets_of,
+)
 
 
 class AccountApi:
@@ -70,9 +79,14 @@ class AccountApi:
 
     def balance(self, request: Request) -> dict[str, Any]:
         address, asset = self._account(request)
-        # Shares move by approval for all, money by amount: two lists of contracts.
-        spenders = MONEY_SPENDERS if asset == CASH else SHARE_OPERATORS
-        kind = CASH if asset == CASH else "tokens"
+        # Shares move by approval for all, money by amount; positions of Protocol V2 have a manager of their own.
+        if asset == CASH:
+            spenders: tuple[str, ...] = MONEY_SPENDERS
+            kind = CASH
+        elif is_position_id(int(asset)):
+            spenders, kind = MANAGER_OPERATORS, "positions"
+        else:
+            spenders, kind = SHARE_OPERATORS, "tokens"
         return {
             "balance": str(self._exchange.balance(address, asset)),
             "allowances": {s: str(self._exchange.allowance(address, kind, s)) for s in spenders},
@@ -115,9 +129,9 @@ class AccountApi:
         kind, token = request.first("asset_type"), request.first("token_id")
         if kind == "COLLATERAL":
             return address, CASH
-        if kind != "CONDITIONAL":
+        if kind not in ("CONDITIONAL", "CONDITIONAL-V2"):
             raise ApiError(400, "Invalid asset type")
-        if self._exchange.market_by_token(token) is None:
+        if self._exchange.market_by_token(token) is None or is_position_id(int(token)) != (kind == "CONDITIONAL-V2"):
             raise ApiError(400, "Invalid token id")
         return address, token
 
@@ -125,6 +139,10 @@ class AccountApi:
         """Return the key's wallet of that type; of its two deposit wallets, the one that has traded."""
         if signature_type == "0":
             return key.address
+        if signature_type == "1":
+            return proxy_wallet(key.address)
+        if signature_type == "2":
+            return safe_wallet(key.address)
         if signature_type != "3":
             raise ApiError(400, "Invalid signature_type")
         beacon, uups = deposit_wallets(key.address)

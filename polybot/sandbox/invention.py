@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from markets.domain.instruments import Category
@@ -32,6 +32,9 @@ SLOTS: tuple[tuple[str, int], ...] = (
     *(("single", i) for i in range(10)),
     *(("ladder", i) for i in range(3)),
 )
+# Listed on request only: events whose outcomes are Protocol V2 position ids, traded on Exchange V3.
+POSITION_SLOTS: tuple[tuple[str, int], ...] = (("positions", 0), ("positions", 1))
+ALL_SLOTS = SLOTS + POSITION_SLOTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +76,12 @@ class _Plan:
     together: bool = False
     series: str = ""
     game_in_ms: int | None = None
+    version: str = "v1"
 
 
 def lifetime_ms(seed: int, slot: int, generation: int) -> int:
     """Return how long an event of this slot stays listed before it ends."""
-    kind, number = SLOTS[slot]
+    kind, number = ALL_SLOTS[slot]
     rng = random.Random(f"{seed}:{slot}:{generation}:life")
     if kind == "updown":
         return (5 if number < 2 else 15) * MINUTE
@@ -89,7 +93,7 @@ def lifetime_ms(seed: int, slot: int, generation: int) -> int:
 
 
 def invent(seed: int, slot: int, generation: int, created_ms: int) -> Invention:
-    kind, number = SLOTS[slot]
+    kind, number = ALL_SLOTS[slot]
     rng = random.Random(f"{seed}:{slot}:{generation}")
     plan = _PLANS[kind](rng, number, lifetime_ms(seed, slot, generation), created_ms)
     return _build(plan, seed=seed, slot=slot, generation=generation, created_ms=created_ms, rng=rng)
@@ -104,6 +108,18 @@ def identity(seed: int, *parts: object) -> int:
 def token_number(seed: int, *parts: object) -> str:
     """Return a 77-digit token id."""
     return str(_LEAST_TOKEN + identity(seed, *parts) % (9 * _LEAST_TOKEN))
+
+
+def position_identity(seed: int, *parts: object, neg_risk: bool) -> tuple[str, tuple[str, str]]:
+    """Return a Protocol V2 condition id, in its 32-byte form, and its two position ids.
+
+    A position id is a module byte, 18 bytes of hash, eight zero bytes, four of hash and the outcome's byte;
+    the condition is the same number without its outcome.
+    """
+    number = identity(seed, *parts, "position")
+    module = 2 if neg_risk else 1
+    base = module << 248 | (number % (1 << 144)) << 104 | (number >> 144) % (1 << 32) << 8
+    return f"0x{base:064x}", (str(base), str(base | 1))
 
 
 def slug_of(text: str) -> str:
@@ -133,24 +149,30 @@ def _build(plan: _Plan, *, seed: int, slot: int, generation: int, created_ms: in
         series_slug=plan.series,
         game_start_ms=None if plan.game_in_ms is None else created_ms + plan.game_in_ms,
         updated_ms=created_ms,
+        version=plan.version,
     )
     weight = plan.weight * math.exp(rng.gauss(0.0, 0.7))  # some events are much busier than others
     markets = []
     for index, part in enumerate(plan.parts):
         key = (slot, generation, index)
+        condition_id = f"0x{identity(seed, *key, 'condition'):064x}"
+        token_ids = (token_number(seed, *key, "token", 0), token_number(seed, *key, "token", 1))
+        if plan.version == "v2":
+            condition_id, token_ids = position_identity(seed, *key, neg_risk=plan.exclusive)
         long_shot = not 0.045 <= part.fair <= 0.955
         volume = int(60_000 * activity(weight, index) * rng.uniform(0.7, 1.4)) * ONE
         markets.append(
             Market(
                 id=event_id * 100 + index,
                 event_id=event_id,
-                condition_id=f"0x{identity(seed, *key, 'condition'):064x}",
+                condition_id=condition_id,
                 question_id=f"0x{identity(seed, *key, 'question'):064x}",
                 slug=f"{part.slug}-{mark}",
                 question=part.question,
                 description=part.rules or plan.rules,
                 outcomes=part.outcomes,
-                token_ids=(token_number(seed, *key, "token", 0), token_number(seed, *key, "token", 1)),
+                token_ids=token_ids,
+                version=plan.version,
                 category=plan.category,
                 fee=fee if fee.rate_ppm else None,
                 tick=1_000 if long_shot else 10_000,
@@ -338,6 +360,12 @@ def _ladder(rng: random.Random, number: int, life_ms: int, created_ms: int) -> _
     )  # fmt: skip
 
 
+def _positions(rng: random.Random, number: int, life_ms: int, created_ms: int) -> _Plan:
+    """Return the plan of a Protocol V2 event: one binary question, or an exclusive group."""
+    plan = (_single if number == 0 else _group)(rng, 0 if number == 0 else 1, life_ms, created_ms)
+    return replace(plan, slug=f"{plan.slug}-v2", version="v2")
+
+
 def _date(at_ms: int) -> str:
     day = datetime.fromtimestamp(at_ms / 1000, tz=UTC)
     return f"{day:%B} {day.day}, {day.year}"
@@ -350,4 +378,5 @@ _PLANS = {
     "updown": _updown,
     "single": _single,
     "ladder": _ladder,
+    "positions": _positions,
 }

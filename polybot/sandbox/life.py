@@ -18,7 +18,7 @@ from polybot.sandbox.core import Core
 from polybot.sandbox.engines import LiveEngine
 from polybot.sandbox.execution import Execution
 from polybot.sandbox.house import FINE_TICK, House
-from polybot.sandbox.invention import SLOTS, activity, invent, lifetime_ms
+from polybot.sandbox.invention import ALL_SLOTS, SLOTS, activity, invent, lifetime_ms
 from polybot.sandbox.opinion import Living, market_state, restore_market
 from polybot.sandbox.resolution import Resolution, winner_payouts
 
@@ -31,12 +31,20 @@ LONGEST_AGE_MS = 30 * 86_400_000  # how long ago a first event may have been lis
 
 class Life:
     def __init__(
-        self, core: Core, announcer: Announcer, execution: Execution, resolution: Resolution, *, rate: float
+        self,
+        core: Core,
+        announcer: Announcer,
+        execution: Execution,
+        resolution: Resolution,
+        *,
+        rate: float,
+        protocol_v2: bool = False,
     ) -> None:
         self._core = core
         self._announcer = announcer
         self._resolution = resolution
         self.rate = rate
+        self._slots = len(ALL_SLOTS) if protocol_v2 else len(SLOTS)
         self.epoch_ms = core.now
         self._rng = random.Random(f"{core.seed}:life")
         self._house = House(core, execution, self._rng)
@@ -60,10 +68,12 @@ class Life:
             self._runs = saved["runs"] + 1
             self._rng.seed(f"{core.seed}:life:{self._runs}")
             for entry in saved["closed"]:
-                self._relist_closed(entry)
+                if entry["slot"] < self._slots:
+                    self._relist_closed(entry)
             for entry in saved["living"]:
-                self._relist(entry)
-        for slot in range(len(SLOTS)):
+                if entry["slot"] < self._slots:
+                    self._relist(entry)
+        for slot in range(self._slots):
             if slot not in self._living:
                 age = random.Random(f"{core.seed}:{slot}:age").random() * 0.8
                 spent = int(lifetime_ms(core.seed, slot, 0) * age) if not saved else 0

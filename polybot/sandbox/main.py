@@ -61,6 +61,7 @@ def read_options(argv: list[str] | None) -> tuple[ExchangeOptions, str, int]:
     parser.add_argument("--replay", action="append", default=[], metavar="PATH", help="recordings instead of life")
     parser.add_argument("--speed", type=float, default=1.0, help="how much faster than recorded")
     parser.add_argument("--state", type=Path, default=None, metavar="DIR", help="survive restarts here")
+    parser.add_argument("--protocol-v2", action="store_true", help="also list Protocol V2 position ids (Exchange V3)")
     words = parser.parse_args(argv)
     if not 0 <= words.port <= 65_535:
         parser.error("--port: 0 to 65535")
@@ -79,7 +80,14 @@ def read_options(argv: list[str] | None) -> tuple[ExchangeOptions, str, int]:
             parser.error(f"--replay {path}: no such file or folder")
     if words.state is not None:
         words.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    options = ExchangeOptions(seed=words.seed, rate=words.rate, state_dir=words.state, replay=replay, speed=words.speed)
+    options = ExchangeOptions(
+        seed=words.seed,
+        rate=words.rate,
+        state_dir=words.state,
+        replay=replay,
+        speed=words.speed,
+        protocol_v2=words.protocol_v2,
+    )
     return options, host, words.port
 
 

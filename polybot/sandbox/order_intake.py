@@ -23,7 +23,15 @@ from polybot.sandbox.eip712 import (
 from polybot.sandbox.exchange import Exchange
 from polybot.sandbox.http_core import ApiError
 from polybot.sandbox.messages import NewOrder
-from polybot.sandbox.wallets import CHAIN_ID, EXCHANGE_V2, NEG_RISK_EXCHANGE_V2, deposit_wallets
+from polybot.sandbox.wallets import (
+    CHAIN_ID,
+    EXCHANGE_V2,
+    EXCHANGE_V3,
+    NEG_RISK_EXCHANGE_V2,
+    deposit_wallets,
+    proxy_wallet,
+    safe_wallet,
+)
 
 BAD_ORDER = "Invalid order payload"
 NOT_OWNER = "the order owner has to be the owner of the API KEY"
@@ -45,8 +53,7 @@ def read_order(body: Any, key: ApiKey, exchange: Exchange) -> NewOrder:
     market = _market(token_id, exchange)
     order = _signed(fields, side)
     _check_wallet(order, key)
-    contract = NEG_RISK_EXCHANGE_V2 if market.neg_risk else EXCHANGE_V2
-    domain = exchange_domain("2", CHAIN_ID, contract)
+    contract, domain = order_domain(order.token_id, neg_risk=market.neg_risk)
     try:
         signed_by = order_owner(order, domain, chain_id=CHAIN_ID)
     except SignatureError:
@@ -75,9 +82,22 @@ def _market(token_id: Any, exchange: Exchange) -> Market:
     market = exchange.market_by_token(text)
     if market is not None:
         return market
-    if int(text) & _V2_ID_MASK == 0 and int(text) >> 104:
-        raise ApiError(400, "order_version_mismatch: this exchange trades version 2 orders only")
+    if is_position_id(int(text)) and int(text) >> 104:
+        raise ApiError(400, "order_version_mismatch: this exchange lists no such Protocol V2 position")
     raise ApiError(400, "Invalid token id")
+
+
+def is_position_id(token_id: int) -> bool:
+    """Whether an asset id is a Protocol V2 position id, by the rule official clients use."""
+    return token_id & _V2_ID_MASK == 0
+
+
+def order_domain(token_id: int, *, neg_risk: bool) -> tuple[str, bytes]:
+    """Return (exchange contract, its EIP-712 domain) that an order on this asset must be signed for."""
+    if is_position_id(token_id):
+        return EXCHANGE_V3, exchange_domain("3", CHAIN_ID, EXCHANGE_V3)
+    contract = NEG_RISK_EXCHANGE_V2 if neg_risk else EXCHANGE_V2
+    return contract, exchange_domain("2", CHAIN_ID, contract)
 
 
 def _check_wallet(order: SignedOrder, key: ApiKey) -> None:
@@ -92,7 +112,11 @@ def _check_wallet(order: SignedOrder, key: ApiKey) -> None:
         if signer != maker or signer not in deposit_wallets(key.address):
             raise ApiError(400, NOT_SIGNER)
     elif order.signature_type in (1, 2):
-        raise ApiError(400, NOT_A_WALLET)
+        if signer != key.address:
+            raise ApiError(400, NOT_SIGNER)
+        owned = proxy_wallet(signer) if order.signature_type == 1 else safe_wallet(signer)
+        if maker != owned:
+            raise ApiError(400, NOT_A_WALLET)
     else:
         raise ApiError(400, "Invalid signature_type")
 

@@ -136,7 +136,8 @@ class Trading:
         if order.side is Side.BUY:  # the fee of what is taken at once comes on top
             need += sum(taker_fee(match.price, match.size, market.fee) for match in matches)
         if order.spender:
-            allowance = wallet.allowance("cash" if asset == CASH else "tokens", order.spender)
+            kind = CASH if asset == CASH else ("positions" if market.version == "v2" else "tokens")
+            allowance = wallet.allowance(kind, order.spender)
             if allowance < need:
                 raise Refusal(400, refusals.short_of_allowance(order.spender, allowance, need))
         if wallet.available(asset) < need:

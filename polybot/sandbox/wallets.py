@@ -1,8 +1,8 @@
 """Which addresses one key controls, and the contracts every client knows by heart.
 
-A key owns its own address (type 0) and two deposit wallets (type 3): the current beacon
-form and the older UUPS form. Both are CREATE2 addresses of the same factory. Proxy and
-Safe wallets are recognised elsewhere only to be refused in clear words.
+A key owns its own address (type 0), a proxy (type 1), a Safe (type 2) and two deposit wallets
+(type 3): the current beacon form and the older UUPS form. All but the first are CREATE2
+addresses, computed here from the protocol's text alone. Addresses are lower case.
 """
 
 from __future__ import annotations
@@ -31,6 +31,13 @@ NEG_RISK_MODULE = "0x200000900045e3B6259600682756002200028933"
 DEPOSIT_FACTORY = "0x00000000000Fb5C9ADea0298D729A0CB3823Cc07"
 DEPOSIT_IMPLEMENTATION = "0x58CA52ebe0DadfdF531Cde7062e76746de4Db1eB"
 DEPOSIT_BEACON = "0x7A18EDfe055488A3128f01F563e5B479D92ffc3a"
+PROXY_FACTORY = "0xaB45c5A4B0c941a2F231C04C3f49182e1A254052"
+PROXY_IMPLEMENTATION = "0x44e999d5c2F66Ef0861317f9A4805AC2e90aEB4f"
+SAFE_FACTORY = "0xaacFeEa03eb1561C4e67d661e40682Bd20E3541b"
+SAFE_INIT_CODE_HASH = bytes.fromhex("2bce2127ff07fb632d16c8347c4ebf501f4841168bed00d9e6ef715ddb6fcecf")
+SAFE_MULTISEND = "0xA238CBeb142c10Ef7Ad8442C6D1f9E89e07e7761"
+RELAY_HUB = "0xD216153c06E857cD7f72665E0aF1d7D82172F494"
+RELAY = "0x00000000000000000000000000000000000eCA11"  # this exchange's own sender of relayed calls
 
 # What a trading wallet approves: (token, spender), first money, then shares.
 MONEY_SPENDERS = (EXCHANGE_V2, NEG_RISK_EXCHANGE_V2, ADAPTER, NEG_RISK_ADAPTER, ROUTER, EXCHANGE_V3, PERPS_DEPOSIT)
@@ -52,25 +59,53 @@ _BEACON_TAIL = bytes.fromhex(
     "b3582b35133d50545afa5036515af43d6000803e604d573d6000fd5b3d6000f3"
 )
 
+# A proxy is a minimal clone made by its factory; its constructor argument is an empty byte string.
+_PROXY_CODE = (
+    bytes.fromhex("3d3d606380380380913d393d73") + bytes.fromhex(PROXY_FACTORY[2:])
+    + bytes.fromhex("5af4602a57600080fd5b602d8060366000396000f3363d3d373d3d3d363d73")
+    + bytes.fromhex(PROXY_IMPLEMENTATION[2:])
+    + bytes.fromhex("5af43d82803e903d91602b57fd5bf352e831dd") + (32).to_bytes(32, "big") + bytes(32)
+)  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def proxy_wallet(owner: str) -> str:
+    """Return the proxy (type 1) of the key address `owner`."""
+    return _create2(PROXY_FACTORY, salt=keccak(address_bytes(owner)), code_hash=keccak(_PROXY_CODE))
+
+
+@lru_cache(maxsize=4096)
+def safe_wallet(owner: str) -> str:
+    """Return the Safe (type 2) of the key address `owner`."""
+    return _create2(SAFE_FACTORY, salt=keccak(address_word(owner)), code_hash=SAFE_INIT_CODE_HASH)
+
 
 @lru_cache(maxsize=4096)
 def deposit_wallets(owner: str) -> tuple[str, str]:
     """Return the lower-case deposit wallets of the key address `owner`: (beacon form, UUPS form)."""
     arguments = address_word(DEPOSIT_FACTORY) + address_word(owner)
+    salt = keccak(arguments)
     return (
-        _create2(_BEACON_HEAD, DEPOSIT_BEACON, _BEACON_TAIL, arguments),
-        _create2(_UUPS_HEAD, DEPOSIT_IMPLEMENTATION, _UUPS_TAIL, arguments),
+        _create2(
+            DEPOSIT_FACTORY, salt=salt, code_hash=_code_hash(_BEACON_HEAD, DEPOSIT_BEACON, _BEACON_TAIL, arguments)
+        ),
+        _create2(
+            DEPOSIT_FACTORY, salt=salt, code_hash=_code_hash(_UUPS_HEAD, DEPOSIT_IMPLEMENTATION, _UUPS_TAIL, arguments)
+        ),
     )
 
 
 def wallets_of(owner: str) -> dict[str, int]:
     """Return every address `owner` may trade from, with the signature type it must use."""
-    beacon, uups = deposit_wallets(owner.lower())
-    return {owner.lower(): 0, beacon: 3, uups: 3}
+    key = owner.lower()
+    beacon, uups = deposit_wallets(key)
+    return {key: 0, proxy_wallet(key): 1, safe_wallet(key): 2, beacon: 3, uups: 3}
 
 
-def _create2(head: int, target: str, tail: bytes, arguments: bytes) -> str:
+def _code_hash(head: int, target: str, tail: bytes, arguments: bytes) -> bytes:
     prefix = (head + (len(arguments) << 56)).to_bytes(10, "big")
-    code_hash = keccak(prefix + address_bytes(target) + tail + arguments)
-    made = keccak(b"\xff" + address_bytes(DEPOSIT_FACTORY) + keccak(arguments) + code_hash)
-    return "0x" + made[12:].hex()
+    return keccak(prefix + address_bytes(target) + tail + arguments)
+
+
+def _create2(factory: str, *, salt: bytes, code_hash: bytes) -> str:
+    return "0x" + keccak(b"\xff" + address_bytes(factory) + salt + code_hash)[12:].hex()

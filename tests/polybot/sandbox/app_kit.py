@@ -33,9 +33,15 @@ class Answer:
 class Local:
     """An application with its clock: `ask` a path of the main port, by prefix for the other services."""
 
-    def __init__(self, *, seed: int = 1, state: Path | None = None) -> None:
+    def __init__(self, *, seed: int = 1, state: Path | None = None, **options: Any) -> None:
         self.now_ms = NOW_MS
-        self.app: SandboxApp = build_app(ExchangeOptions(seed=seed, state_dir=state), clock=lambda: self.now_ms)
+        self.app: SandboxApp = build_app(
+            ExchangeOptions(seed=seed, state_dir=state, **options), clock=lambda: self.now_ms
+        )
+
+    def step(self) -> None:
+        """Let the exchange see the clock, as its own loop does every 20 ms."""
+        self.app.exchange.step(self.now_ms)
 
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()

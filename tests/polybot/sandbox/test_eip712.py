@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from eth_account import Account
 
 from polybot.sandbox import eip712, wallets
 
@@ -142,11 +141,3 @@ def test_a_changed_order_recovers_to_somebody_else() -> None:
 def test_a_signature_that_is_none_is_refused(signature: bytes) -> None:
     with pytest.raises(eip712.SignatureError):
         eip712.recover(bytes(32), signature)
-
-
-def test_one_key_owns_its_address_and_two_deposit_wallets() -> None:
-    owner = Account.from_key(KEY).address
-    found = wallets.wallets_of(owner)
-    assert len(found) == 3
-    assert found[owner.lower()] == 0
-    assert sorted(found.values()) == [0, 3, 3]

@@ -109,8 +109,8 @@ def test_a_signature_for_another_exchange_or_by_another_key_is_refused(local: Lo
         ({"owner": "someone"}, "the order owner has to be the owner of the API KEY"),
         ({"wallet": OTHER.address}, "the order signer address has to be the address of the API KEY"),
         ({"kind": 3}, "the order signer address has to be the address of the API KEY"),
-        ({"kind": 1}, "maker address not allowed, please use the deposit wallet flow"),
-        ({"kind": 2}, "maker address not allowed, please use the deposit wallet flow"),
+        ({"kind": 1}, "maker address not allowed, please use the deposit wallet flow"),  # not the key's proxy
+        ({"kind": 2}, "maker address not allowed, please use the deposit wallet flow"),  # not the key's Safe
         ({"kind": 4}, "Invalid signature_type"),
         ({"signatureType": "0"}, "Invalid signature_type"),
         ({"side": "HOLD"}, "Invalid side"),

@@ -86,7 +86,7 @@ def test_the_faucet_fills_every_wallet_of_a_key(local: Local) -> None:
 
     assert balance() == "1000000000"
     filled = local.control("faucet", {"address": trader.account.address, "amount": "250.5", "all": True})
-    assert sorted(filled["balances"].values()) == ["1250.5"] * 3
+    assert sorted(filled["balances"].values()) == ["1250.5"] * 5
     assert balance() == "1250500000"
 
 
@@ -95,7 +95,7 @@ def test_the_faucet_fills_every_wallet_of_a_key(local: Local) -> None:
     [
         ("asset_type=GOLD", "Invalid asset type"),
         ("asset_type=CONDITIONAL&token_id=5", "Invalid token id"),
-        ("asset_type=COLLATERAL&signature_type=1", "Invalid signature_type"),
+        ("asset_type=COLLATERAL&signature_type=4", "Invalid signature_type"),
         ("asset_type=COLLATERAL&signature_type=x", "Invalid signature_type"),
     ],
 )
