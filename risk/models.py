@@ -126,7 +126,7 @@ class Halt(models.Model):
 
     account_id = models.BigIntegerField(null=True, blank=True)  # null: the whole installation
     kind = models.CharField(max_length=12, choices=Kind.choices)
-    cause = models.CharField(max_length=20, default="manual")  # manual, daily_loss, drawdown, disk, error_rate
+    cause = models.CharField(max_length=20, default="manual")  # risk.domain.watch.Cause
     reason = models.CharField(max_length=240)
     by = models.CharField(max_length=120)
     created_at = models.DateTimeField()

@@ -19,6 +19,7 @@ class Cause(StrEnum):
     DRAWDOWN = "drawdown"
     DISK = "disk"
     ERROR_RATE = "error_rate"
+    BOOKS = "books"  # a fill could not be booked, or reconciliation found the same difference twice
 
 
 class Response(StrEnum):

@@ -18,11 +18,13 @@ from orders.domain.lifecycle import TradingState
 from orders.selectors.portfolio import account_list
 from orders.services import accounts, execution
 from orders.services import kill as switch
+from risk.domain.watch import Cause
 from risk.models import Halt
 from risk.selectors.halts import halt_reason, halted_state
 
 RELEASE_PHRASE = "trade again"
-MANUAL = "manual"
+MANUAL = Cause.MANUAL
+_STRICTNESS = {TradingState.ACTIVE: 0, TradingState.REDUCE_ONLY: 1, TradingState.HALTED: 2}
 
 
 class HaltError(ValueError):
@@ -50,6 +52,7 @@ def halt_create(
     if account_id is not None and account_id not in {a.id for a in account_list()}:
         raise HaltError(f"there is no account {account_id}")
     now = now or timezone.now()
+    _adopt(account_id, now=now)
     halt, created = Halt.objects.get_or_create(
         account_id=account_id,
         kind=kind,
@@ -72,6 +75,7 @@ def halt_lift(halt_id: int, *, by: str, reason: str = "", now: datetime | None =
         raise HaltError(f"there is no halt {halt_id}")
     if halt.kind == Halt.Kind.KILL:
         raise HaltError(f"the kill switch is released, not lifted: type {RELEASE_PHRASE!r} to release it")
+    _adopt(halt.account_id, now=now)
     if not Halt.objects.filter(pk=halt_id, lifted_at=None).update(lifted_at=now, lifted_by=by[:120]):
         return False
     _states_apply(halt.account_id, by=by, now=now)
@@ -113,10 +117,40 @@ def release(by: str, phrase: str, *, reason: str = "released by hand", now: date
     return released
 
 
+@transaction.atomic
+def halt_adopt(account_id: int, *, now: datetime) -> Halt | None:
+    """Give a stop that a stage below the gate ordered (its books do not agree) a halt of its own; return a new one.
+
+    Without one no other halt could come or go without letting the account trade again, and nobody could lift it.
+    """
+    account = accounts.account_lock(account_id)
+    if _STRICTNESS[account.trading_state] <= _STRICTNESS[halted_state(account_id)]:
+        return None
+    halt, created = Halt.objects.get_or_create(
+        account_id=account_id,
+        kind=account.trading_state,
+        cause=Cause.BOOKS,
+        lifted_at=None,
+        defaults={"reason": account.trading_state_reason or "stopped", "by": "desk", "created_at": now},
+    )
+    if created:
+        said = f"{_whom(account_id)}: {_WORDS[Halt.Kind(halt.kind)]}: {halt.reason}"
+        _event(halt, "risk.halted", said, by="desk", now=now)
+    return halt if created else None
+
+
+def _adopt(account_id: int | None, *, now: datetime) -> None:
+    for identity in _ids(account_id):
+        halt_adopt(identity, now=now)
+
+
+def _ids(account_id: int | None) -> list[int]:
+    return sorted(account.id for account in account_list()) if account_id is None else [account_id]
+
+
 def _states_apply(account_id: int | None, *, by: str, now: datetime) -> None:
     """Give the account (or every account) the strictest state that its open halts ask for."""
-    ids = [account.id for account in account_list()] if account_id is None else [account_id]
-    for identity in sorted(ids):
+    for identity in _ids(account_id):
         state = halted_state(identity)
         reason = halt_reason(identity) if state is not TradingState.ACTIVE else ""
         accounts.trading_state_set(account_id=identity, state=state, reason=reason, by=by, now=now)

@@ -63,6 +63,7 @@ def watch_all(now: datetime) -> list[str]:
 
 def account_watch(account: AccountFacts, now: datetime) -> None:
     """Halt, kill or report what is wrong with one account; lift what has passed."""
+    halts.halt_adopt(account.id, now=now)
     daily_halts_lift(account.id, now)
     limits = limits_get(account.id)
     if limits is None:

@@ -14,6 +14,7 @@ from markets.models import Outcome
 from orders.domain.lifecycle import TradingState
 from orders.models import Account, KillSwitch, Order
 from orders.services import kill as switch
+from orders.services.accounts import trading_state_set
 from risk.domain.verdicts import Decision
 from risk.models import Halt, RiskVerdict
 from risk.services import halts
@@ -66,6 +67,26 @@ def test_the_strictest_open_halt_holds_and_lifting_one_leaves_the_others(account
     assert halts.halt_lift(loose.pk, by="ann", now=AT)
     assert state_of(account) == (TradingState.ACTIVE, "")
     assert not halts.halt_lift(loose.pk, by="ann", now=AT)
+
+
+def test_an_account_whose_books_differ_stays_halted_whatever_other_halts_come_and_go(account: Account) -> None:
+    trading_state_set(account_id=account.pk, state=TradingState.HALTED, reason="books differ", by="reconciliation")
+    disk = halts.halt_create(None, Halt.Kind.HALTED, "disk", "watch", cause="disk", now=AT)
+    loss = halts.halt_create(account.pk, Halt.Kind.REDUCE_ONLY, "loss", "watch", cause="daily_loss", now=AT)
+    assert state_of(account)[0] == TradingState.HALTED
+    halts.halt_lift(disk.pk, by="watch", now=AT)
+    halts.halt_lift(loss.pk, by="watch", now=AT)
+    assert state_of(account) == (TradingState.HALTED, "books differ")
+
+
+def test_a_person_can_lift_what_the_books_halted(account: Account) -> None:
+    trading_state_set(account_id=account.pk, state=TradingState.HALTED, reason="books differ", by="reconciliation")
+    assert halts.halt_adopt(account.pk, now=AT)
+    assert halts.halt_adopt(account.pk, now=AT) is None
+    halt = Halt.objects.get(account_id=account.pk, lifted_at=None)
+    assert (halt.cause, halt.kind, halt.reason) == ("books", "halted", "books differ")
+    assert halts.halt_lift(halt.pk, by="ann", now=AT)
+    assert state_of(account) == (TradingState.ACTIVE, "")
 
 
 @pytest.mark.parametrize(
