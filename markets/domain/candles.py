@@ -1,6 +1,11 @@
 """One-minute candles of the mid price and the traded volume, built as the feed goes.
 
 Prices and sizes are millionths, times milliseconds. A minute without an update has no candle.
+
+A minute may be collected in parts: the feed restarts, or an outcome is let go and taken up again. Each
+collector has a number, `writer`, that only grows; its row holds everything it saw of the minute, never an
+addition to an earlier row. So a row may be stored any number of times: the latest writer's row replaces what
+that writer stored before and is added to what earlier writers left.
 """
 
 from __future__ import annotations
@@ -12,9 +17,10 @@ MINUTE_MS = 60_000
 
 @dataclass(slots=True, kw_only=True)
 class CandleRow:
-    """One minute of one outcome. `opens_ms` is a whole minute."""
+    """All that one collector saw of one minute of one outcome. `opens_ms` is a whole minute."""
 
     outcome_id: int
+    writer: int
     opens_ms: int
     open: int
     high: int
@@ -25,14 +31,16 @@ class CandleRow:
 
 
 class CandleBuilder:
-    """Collects the current minute of one outcome; `close_before` hands over what is finished."""
+    """Collects the current minute of one outcome and hands each minute over once, when it has ended."""
 
-    __slots__ = ("_mid", "_row", "outcome_id")
+    __slots__ = ("_closed_ms", "_mid", "_row", "outcome_id", "writer")
 
-    def __init__(self, outcome_id: int) -> None:
+    def __init__(self, outcome_id: int, *, writer: int) -> None:
         self.outcome_id = outcome_id
+        self.writer = writer
         self._row: CandleRow | None = None
         self._mid: int | None = None
+        self._closed_ms = 0  # the latest minute handed over: it cannot be opened again
 
     def price(self, mid: int, at_ms: int) -> CandleRow | None:
         """Note a mid price; returns the minute that this one ends, if it does."""
@@ -58,12 +66,20 @@ class CandleBuilder:
         """Return the collected minute if it ended before `at_ms`."""
         if self._row is None or self._row.opens_ms + MINUTE_MS > at_ms:
             return None
-        done, self._row = self._row, None
-        return done
+        return self._close()
 
-    def interrupt(self) -> CandleRow | None:
-        """Return what was collected and forget the last price: after a gap nothing is known of it."""
-        done, self._row, self._mid = self._row, None, None
+    def interrupt(self) -> None:
+        """Forget the last price, after a gap nothing is known of it; what was collected of the minute stands."""
+        self._mid = None
+
+    def finish(self) -> CandleRow | None:
+        """Return the minute as far as it was collected: this collector sees no more of it."""
+        return self._close()
+
+    def _close(self) -> CandleRow | None:
+        done, self._row = self._row, None
+        if done is not None:
+            self._closed_ms = done.opens_ms
         return done
 
     def _roll(self, price: int, at_ms: int) -> CandleRow | None:
@@ -71,7 +87,16 @@ class CandleBuilder:
         row = self._row
         if row is not None and row.opens_ms >= opens_ms:  # a late event counts for the open minute
             return None
+        done = self._close()
+        if self._closed_ms:  # and a very late one for the minute after the last that was handed over
+            opens_ms = max(opens_ms, self._closed_ms + MINUTE_MS)
         self._row = CandleRow(
-            outcome_id=self.outcome_id, opens_ms=opens_ms, open=price, high=price, low=price, close=price
+            outcome_id=self.outcome_id,
+            writer=self.writer,
+            opens_ms=opens_ms,
+            open=price,
+            high=price,
+            low=price,
+            close=price,
         )
-        return row
+        return done

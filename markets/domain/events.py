@@ -48,7 +48,10 @@ class LevelChange(_Event, frozen=True, kw_only=True, tag="c"):
 
 
 class TradePrint(_Event, frozen=True, kw_only=True, tag="t"):
-    """A trade the venue reported. `side` is the taker's. `inferred`: deduced by a replay, never reported."""
+    """A trade the venue reported. `side` is the taker's. `inferred`: deduced by a replay, never reported.
+
+    `occurrence` tells trades apart that are equal in everything the venue says of them.
+    """
 
     token_id: str
     side: Side
@@ -57,7 +60,8 @@ class TradePrint(_Event, frozen=True, kw_only=True, tag="t"):
     venue_ms: int
     received_ns: int
     inferred: bool = False
-    venue_ref: str = ""  # the venue's transaction hash where it sends one; tells equal prints apart
+    venue_ref: str = ""  # the venue's transaction hash where it sends one
+    occurrence: int = 0
 
 
 class TickSizeChange(_Event, frozen=True, kw_only=True, tag="k"):

@@ -6,8 +6,9 @@ put into `out` (see `outbox.Outbox`). One thread calls it. Times are millisecond
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+
+import msgspec
 
 from markets.domain.book import BookError
 from markets.domain.events import (
@@ -25,13 +26,13 @@ from markets.domain.views import BookStatus, Wake
 from markets.feed import freshness, sampling
 from markets.feed.freshness import Finding
 from markets.feed.outbox import Outbox
+from markets.feed.prints import Prints
 from markets.feed.tracked import NEVER_PUBLISHED, Tracked, tracked_new
 from markets.selectors.watch import WatchedOutcome
 from markets.venues.base import Check, FeedProtocol, ParseError
 
 _CHECKS_PER_PASS = 10
 _BATCH_OVER_MS = 300  # a venue batch comes in several frames of one moment; after this much quiet it is complete
-_REFS_KEPT = 5_000
 
 
 class Engine:
@@ -48,7 +49,8 @@ class Engine:
         self._by_token: dict[str, Tracked] = {}
         self._by_condition: dict[str, list[Tracked]] = {}
         self._dirty: dict[int, Tracked] = {}
-        self._refs: OrderedDict[tuple[str, str, int, int], None] = OrderedDict()
+        self._prints = Prints()
+        self._subscriptions = 0
         self._sampler = sampling.Sampler()
 
     # ---- what to follow -----------------------------------------------------------------------
@@ -58,14 +60,13 @@ class Engine:
         for outcome_id in self.tracked.keys() - outcomes.keys():
             gone = self.tracked.pop(outcome_id)
             self._dirty.pop(outcome_id, None)
-            self.out.finish_candle(gone.candle.interrupt())
+            self.out.finish_candle(gone.candle.finish())
             self.out.batch.books.pop(outcome_id, None)
             self.out.batch.gone.append(outcome_id)
         new = outcomes.keys() - self.tracked.keys()
         for outcome_id, outcome in outcomes.items():
             if outcome_id in new:
-                tracked = self.tracked[outcome_id] = tracked_new(outcome)
-                tracked.waiting_ms = now_ms
+                tracked = self.tracked[outcome_id] = tracked_new(outcome, now_ms)
                 self._publish_state(tracked)  # whatever an earlier feed left behind counts no more
                 continue
             tracked = self.tracked[outcome_id]
@@ -83,9 +84,11 @@ class Engine:
 
     def subscribed(self, tokens: Iterable[str], now_ms: int) -> None:
         """A socket was asked for these; until its snapshot arrives nothing is known of them."""
+        self._subscriptions += 1
         for token in tokens:
             if tracked := self._by_token.get(token):
                 tracked.connected, tracked.waiting_ms = True, now_ms
+                tracked.subscription = self._subscriptions
                 if tracked.ready and tracked.status is not BookStatus.POLLED:
                     self._gap(tracked, GapReason.RECONNECTED, now_ms)
 
@@ -167,13 +170,11 @@ class Engine:
         self._dirty[tracked.outcome_id] = tracked
 
     def _trade(self, tracked: Tracked, event: TradePrint, received_ms: int) -> None:
-        if event.venue_ref:  # the same print twice, not two equal ones
-            key = (event.venue_ref, event.token_id, event.price, event.size)
-            if key in self._refs:
-                return
-            self._refs[key] = None
-            if len(self._refs) > _REFS_KEPT:
-                self._refs.popitem(last=False)
+        occurrence = self._prints.occurrence(event, tracked.subscription)
+        if occurrence is None:
+            return
+        if occurrence:
+            event = msgspec.structs.replace(event, occurrence=occurrence)
         tracked.last_trade = event.price
         tracked.received_ms = max(tracked.received_ms, received_ms)
         tracked.traded_second += event.size
@@ -313,7 +314,7 @@ class Engine:
         for tracked in self.tracked.values():
             if tracked.ready:
                 self._gap(tracked, GapReason.RECONNECTED, now_ms)
-            self.out.finish_candle(tracked.candle.interrupt())
+            self.out.finish_candle(tracked.candle.finish())
 
     # ---- helpers --------------------------------------------------------------------------------------
 
@@ -323,7 +324,7 @@ class Engine:
                 token_id=tracked.outcome.token_id, reason=reason, venue_ms=now_ms, received_ns=now_ms * 1_000_000
             )
             self.out.batch.events.append((tracked.outcome_id, gap))
-            self.out.finish_candle(tracked.candle.interrupt())
+            tracked.candle.interrupt()
         tracked.ready = False
         tracked.doubt, tracked.suspect, tracked.unchecked = None, False, False
         self._dirty.pop(tracked.outcome_id, None)

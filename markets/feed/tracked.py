@@ -34,6 +34,7 @@ class Tracked:
     confirmed_ms: int = 0
     last_trade: int | None = None
     connected: bool = False  # a socket has been asked for it
+    subscription: int = 0  # the number of that request
     waiting_ms: int = 0  # since when a snapshot is awaited
     # ---- checks
     last_frame: bytes = b""
@@ -94,5 +95,7 @@ class Tracked:
         )
 
 
-def tracked_new(outcome: WatchedOutcome) -> Tracked:
-    return Tracked(outcome=outcome, book=OrderBook(outcome.tick), candle=CandleBuilder(outcome.outcome_id))
+def tracked_new(outcome: WatchedOutcome, now_ms: int) -> Tracked:
+    """Begin to follow an outcome. The moment numbers its candle collector: later ones have higher numbers."""
+    candle = CandleBuilder(outcome.outcome_id, writer=now_ms)
+    return Tracked(outcome=outcome, book=OrderBook(outcome.tick), candle=candle, waiting_ms=now_ms)

@@ -1,4 +1,4 @@
-"""Prices over time. Rows are written in bulk by the feed and never changed."""
+"""Prices over time. Rows are written in bulk by the feed; only a candle's minute may be completed later."""
 
 from __future__ import annotations
 
@@ -21,13 +21,18 @@ class Candle(models.Model):
     close = models.DecimalField(**_PRICE)
     volume = models.DecimalField(max_digits=20, decimal_places=6, default=0)
     trades = models.IntegerField(default=0)
+    # Who stored it last, and what earlier ones had left: so that a repeated write counts nothing twice.
+    writer = models.BigIntegerField(default=0)
+    earlier_volume = models.DecimalField(max_digits=20, decimal_places=6, default=0)
+    earlier_trades = models.IntegerField(default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["outcome", "period_s", "opens_at"], name="candle_once")]
+        indexes = [models.Index(fields=["period_s", "opens_at"])]
 
 
 class TradePrint(models.Model):
-    """A public trade. The feed gives no trade id, so `digest` names its content for de-duplication."""
+    """A public trade. The venue gives no trade id, so `digest` names its content (services.history says how far)."""
 
     outcome = models.ForeignKey(Outcome, on_delete=models.CASCADE)
     at = models.DateTimeField()
@@ -38,11 +43,14 @@ class TradePrint(models.Model):
     digest = models.CharField(max_length=40, unique=True)
 
     class Meta:
-        indexes = [models.Index(fields=["outcome", "-at"])]
+        indexes = [models.Index(fields=["outcome", "-at"]), models.Index(fields=["at"])]
 
 
 class MarketSnapshot(models.Model):
-    """Price, spread, depth and volume of one outcome, every ten minutes."""
+    """Price, depth and volume of one watched outcome, every ten minutes.
+
+    Depths are the shares on the levels that a `BookView` shows. Volume and liquidity are the market's, in dollars.
+    """
 
     outcome = models.ForeignKey(Outcome, on_delete=models.CASCADE)
     at = models.DateTimeField()
@@ -55,3 +63,4 @@ class MarketSnapshot(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["outcome", "at"], name="market_snapshot_once")]
+        indexes = [models.Index(fields=["at"])]

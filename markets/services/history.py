@@ -16,7 +16,11 @@ from markets.models import Candle, Market, Outcome, TradePrint
 
 
 def trades_record(trades: Sequence[tuple[int, PrintEvent]]) -> None:
-    """Store public trades. One that is stored already (a repeated frame, a replay) changes nothing."""
+    """Store public trades. One that is stored already (heard again after a reconnect) changes nothing.
+
+    Equal trades of one millisecond without a transaction hash are told apart by `occurrence`, their order within
+    one subscription: see `markets.feed.prints` for what that can and cannot distinguish.
+    """
     known = set(Outcome.objects.filter(pk__in={i for i, _ in trades}).values_list("pk", flat=True))
     TradePrint.objects.bulk_create(
         [
@@ -38,51 +42,53 @@ def trades_record(trades: Sequence[tuple[int, PrintEvent]]) -> None:
 
 
 def digest(trade: PrintEvent) -> str:
-    """Name a trade by its content: the feed gives it no id."""
+    """Name a trade by its content: the venue gives it no id."""
     text = f"{trade.token_id}|{trade.venue_ms}|{trade.side}|{trade.price}|{trade.size}|{trade.venue_ref}"
+    if trade.occurrence:
+        text += f"|{trade.occurrence}"
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
+@transaction.atomic
 def candles_record(rows: Sequence[CandleRow]) -> None:
-    """Store finished minutes. A minute that a restart cut in two is put together again."""
-    merged: dict[tuple[int, int], CandleRow] = {}
-    for row in rows:
-        key = (row.outcome_id, row.opens_ms)
-        merged[key] = _joined(merged[key], row) if key in merged else row
+    """Store finished minutes; storing the same rows again changes nothing.
+
+    A row replaces what its writer stored of that minute before and is added to what earlier writers left
+    (`earlier_volume`, `earlier_trades`): a minute that a restart cut in two is put together again. A row of a
+    writer older than the one on record is ignored: it is a late repeat, and was counted when the later one came.
+    """
+    # In order of writers, or the older part of a minute would come too late; and of keys, against deadlocks.
+    latest = {(row.outcome_id, row.opens_ms, row.writer): row for row in rows}
+    merged = dict(sorted(latest.items()))
     table = Candle._meta.db_table
+
+    def earlier(name: str) -> str:
+        return f"CASE WHEN {table}.writer = EXCLUDED.writer THEN {table}.earlier_{name} ELSE {table}.{name} END"
+
     with connection.cursor() as cursor:
         cursor.executemany(
-            f"INSERT INTO {table} (outcome_id, period_s, opens_at, open, high, low, close, volume, trades)"  # noqa: S608
-            " SELECT %s, 60, %s, %s, %s, %s, %s, %s, %s"
+            f"INSERT INTO {table} (outcome_id, period_s, opens_at, open, high, low, close, volume, trades,"  # noqa: S608
+            " writer, earlier_volume, earlier_trades)"
+            " SELECT %s, 60, %s, %s, %s, %s, %s, %s, %s, %s, 0, 0"
             f" WHERE EXISTS (SELECT 1 FROM {Outcome._meta.db_table} WHERE id = %s)"
             " ON CONFLICT (outcome_id, period_s, opens_at) DO UPDATE SET"
             f" high = GREATEST({table}.high, EXCLUDED.high), low = LEAST({table}.low, EXCLUDED.low),"
-            f" close = EXCLUDED.close, volume = {table}.volume + EXCLUDED.volume,"
-            f" trades = {table}.trades + EXCLUDED.trades",
+            f" close = EXCLUDED.close, writer = EXCLUDED.writer,"
+            f" earlier_volume = {earlier('volume')}, volume = {earlier('volume')} + EXCLUDED.volume,"
+            f" earlier_trades = {earlier('trades')}, trades = {earlier('trades')} + EXCLUDED.trades"
+            f" WHERE {table}.writer <= EXCLUDED.writer",
             [
                 (
                     row.outcome_id,
                     _at(row.opens_ms),
                     *(decimal_from_micro(p) for p in (row.open, row.high, row.low, row.close, row.volume)),
                     row.trades,
+                    row.writer,
                     row.outcome_id,
                 )
                 for row in merged.values()
             ],
         )
-
-
-def _joined(first: CandleRow, second: CandleRow) -> CandleRow:
-    return CandleRow(
-        outcome_id=first.outcome_id,
-        opens_ms=first.opens_ms,
-        open=first.open,
-        high=max(first.high, second.high),
-        low=min(first.low, second.low),
-        close=second.close,
-        volume=first.volume + second.volume,
-        trades=first.trades + second.trades,
-    )
 
 
 @transaction.atomic

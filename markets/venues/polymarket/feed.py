@@ -65,6 +65,7 @@ class _LastTrade(msgspec.Struct, tag_field="event_type", tag="last_trade_price",
     side: str
     timestamp: str
     transaction_hash: str | None = None
+    inferred: bool = False  # only the local exchange's replays say so
 
 
 class _TickChange(msgspec.Struct, tag_field="event_type", tag="tick_size_change", gc=False):
@@ -234,6 +235,7 @@ def _trade(frame: _LastTrade, received_ns: int, out: list[FeedEvent]) -> None:
             size=_traded(frame.size),
             venue_ms=times(frame.timestamp),
             received_ns=received_ns,
+            inferred=frame.inferred,
             venue_ref=frame.transaction_hash or "",
         )
     )

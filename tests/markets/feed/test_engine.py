@@ -197,6 +197,50 @@ def test_the_same_print_twice_counts_once_and_equal_prints_count_twice() -> None
     assert batch.books[1].last_trade_price == 500_000
 
 
+def test_prints_without_a_hash_that_come_again_after_a_reconnect_count_once() -> None:
+    engine = live("a")
+    hear(engine, trade("a", "0.5", "4"), trade("a", "0.5", "4"))
+    engine.lost(["a"], AT_MS + S)
+    engine.subscribed(["a"], AT_MS + 2 * S)
+    hear(engine, [book("a")], *(trade("a", "0.5", "4") for _ in range(3)), at_ms=AT_MS + 2 * S)
+    assert [t.occurrence for _, t in engine.out.trades] == [0, 1, 2]  # the third is new: it was heard twice before
+    assert [e.occurrence for _, e in said(engine).events if isinstance(e, TradePrint)] == [0, 1, 2]
+
+
+def test_what_a_replay_deduced_is_marked() -> None:
+    engine = live("a")
+    hear(engine, {**trade("a", "0.5", "4"), "inferred": True}, trade("a", "0.5", "5"))
+    assert [t.inferred for _, t in engine.out.trades] == [True, False]
+
+
+def test_a_minute_is_handed_over_whole_whatever_interrupts_it() -> None:
+    engine = live("a")
+    start = AT_MS - AT_MS % 60_000 + 60_000
+    hear(engine, trade("a", "0.5", "3"), at_ms=start + S)
+    engine.lost(["a"], start + 2 * S)
+    engine.subscribed(["a"], start + 3 * S)
+    hear(engine, [book("a")], trade("a", "0.5", "4"), at_ms=start + 4 * S)
+    said(engine, start + 4 * S)
+    engine.out.candles.clear()
+    engine.sample(start + 63 * S)
+    hear(engine, trade("a", "0.5", "5"), at_ms=start + 59 * S)  # too late for its minute: it counts for the next
+    engine.stop(start + 64 * S)
+    assert [(c.opens_ms, c.volume, c.trades) for c in engine.out.candles] == [
+        (start, 7_000_000, 2), (start + 60 * S, 5_000_000, 1)
+    ]  # fmt: skip
+
+
+def test_an_outcome_taken_up_again_within_the_minute_is_another_writer() -> None:
+    engine = live("a")
+    hear(engine, trade("a", "0.5", "3"))
+    engine.watch({}, AT_MS + S)
+    engine.watch({1: watched(1, "a")}, AT_MS + 2 * S)
+    hear(engine, trade("a", "0.5", "4"), at_ms=AT_MS + 3 * S)
+    engine.stop(AT_MS + 4 * S)
+    first, second = engine.out.candles
+    assert first.opens_ms == second.opens_ms and first.writer < second.writer
+
+
 def test_a_tick_change_is_taken_at_once_and_doubted() -> None:
     engine = live("a")
     hear(engine, {"event_type": "tick_size_change", "market": "0x1", "asset_id": "a", "old_tick_size": "0.01",

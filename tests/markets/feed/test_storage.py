@@ -32,17 +32,23 @@ def storage() -> Storage:
     return Storage(Venue.POLYMARKET, SimpleQueue(), TickstoreWriter(settings.TICKSTORE_URL), lambda: {})
 
 
-def print_of(size: int, ref: str = "") -> PrintEvent:
+def print_of(size: int, ref: str = "", occurrence: int = 0) -> PrintEvent:
     return PrintEvent(
-        token_id="7", side=Side.BUY, price=500_000, size=size, venue_ms=AT_MS, received_ns=1, venue_ref=ref
-    )
-
-
-def candle(outcome_id: int, close: int, volume: int = 1_000_000) -> CandleRow:
-    return CandleRow(
-        outcome_id=outcome_id, opens_ms=AT_MS, open=500_000, high=max(500_000, close), low=min(500_000, close),
-        close=close, volume=volume, trades=1,
+        token_id="7", side=Side.BUY, price=500_000, size=size, venue_ms=AT_MS, received_ns=1, venue_ref=ref,
+        occurrence=occurrence,
     )  # fmt: skip
+
+
+def candle(outcome_id: int, close: int, volume: int = 1_000_000, *, writer: int = 1, trades: int = 1) -> CandleRow:
+    return CandleRow(
+        outcome_id=outcome_id, writer=writer, opens_ms=AT_MS, open=500_000, high=max(500_000, close),
+        low=min(500_000, close), close=close, volume=volume, trades=trades,
+    )  # fmt: skip
+
+
+def stored() -> tuple[float, ...]:
+    row = Candle.objects.get()
+    return (*(float(v) for v in (row.open, row.high, row.low, row.close, row.volume)), row.trades)
 
 
 def test_rows_arrive_and_repeats_change_nothing(storage: Storage) -> None:
@@ -54,15 +60,58 @@ def test_rows_arrive_and_repeats_change_nothing(storage: Storage) -> None:
     assert sorted(TradePrint.objects.values_list("size", flat=True)) == [Decimal("0.000003"), Decimal("0.000004")]
 
 
-def test_a_minute_cut_in_two_is_put_together(storage: Storage) -> None:
+def test_equal_trades_of_one_millisecond_are_two_rows_and_stay_two(storage: Storage) -> None:
     outcome = outcome_make()
-    storage.add(Rows(candles=[candle(outcome.pk, 520_000)]))
+    for _ in range(2):
+        storage.add(Rows(trades=[(outcome.pk, print_of(3)), (outcome.pk, print_of(3, occurrence=1))]))
+        storage._write()
+    assert TradePrint.objects.count() == 2
+
+
+def test_a_minute_cut_in_two_is_put_together_in_either_order_within_a_batch(storage: Storage) -> None:
+    outcome = outcome_make()
+    storage.add(Rows(candles=[candle(outcome.pk, 520_000, writer=1)]))
     storage._write()
-    storage.add(Rows(candles=[candle(outcome.pk, 470_000), candle(outcome.pk, 490_000)]))
+    storage.add(Rows(candles=[candle(outcome.pk, 490_000, writer=3), candle(outcome.pk, 470_000, writer=2)]))
     storage._write()
-    row = Candle.objects.get()
-    assert [float(v) for v in (row.open, row.high, row.low, row.close, row.volume)] == [0.5, 0.52, 0.47, 0.49, 3.0]
-    assert row.trades == 3
+    assert stored() == (0.5, 0.52, 0.47, 0.49, 3.0, 3)
+
+
+def test_a_candle_whose_commit_was_not_answered_is_written_again_and_counts_once(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = outcome_make()
+    storage.add(Rows(candles=[candle(outcome.pk, 520_000, writer=1)]))
+    storage._write()
+    real = history.candles_record
+
+    def committed_but_unanswered(rows: Any) -> None:
+        real(rows)
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(storage_module.history, "candles_record", committed_but_unanswered)
+    storage.add(Rows(candles=[candle(outcome.pk, 470_000, writer=2)]))
+    for _ in range(2):
+        with pytest.raises(OperationalError):
+            storage._write()
+    monkeypatch.setattr(storage_module.history, "candles_record", real)
+    storage._write()
+    assert stored() == (0.5, 0.52, 0.47, 0.47, 2.0, 2)
+
+
+def test_a_late_repeat_of_an_earlier_run_changes_nothing() -> None:
+    outcome = outcome_make()
+    for writer in (1, 2, 1, 2, 2):
+        history.candles_record([candle(outcome.pk, 520_000, writer=writer)])
+    assert stored() == (0.5, 0.52, 0.5, 0.52, 2.0, 2)
+
+
+def test_the_same_run_may_say_more_of_its_minute() -> None:
+    outcome = outcome_make()
+    history.candles_record([candle(outcome.pk, 520_000, writer=1)])
+    for volume, trades in ((1_000_000, 1), (5_000_000, 4)):
+        history.candles_record([candle(outcome.pk, 520_000, volume, writer=2, trades=trades)])
+    assert stored()[4:] == (6.0, 5)
 
 
 def test_a_tick_from_the_socket_is_stored_and_journalled_once(storage: Storage) -> None:
