@@ -52,7 +52,12 @@ def envelope(
 
 
 def error_body(code: str, message: str, *, details: Any = None, hint: str = "") -> dict[str, Any]:
-    return {"code": code, "message": message, "details": details or {}, "hint": hint or HINTS.get(code, "read the message; /api/v1/docs describes this address")}
+    return {
+        "code": code,
+        "message": message,
+        "details": details or {},
+        "hint": hint or HINTS.get(code, "read the message; /api/v1/docs describes this address"),
+    }
 
 
 class EnvelopeRenderer(JSONRenderer):

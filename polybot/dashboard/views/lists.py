@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest
@@ -45,7 +46,11 @@ ORDER_COLUMNS_SHORT = (
 # On a market's own page the market is known and the column narrow.
 ORDER_COLUMNS_HERE = (
     Column(key="market", label="Outcome", value=lambda o: o.row.outcome.label),
-    *(column for column in ORDER_COLUMNS_SHORT if column.key not in ("market", "placed", "strategy")),
+    *(
+        replace(column, css="r p2") if column.key == "filled" else column
+        for column in ORDER_COLUMNS_SHORT
+        if column.key not in ("market", "placed", "strategy")
+    ),
     Column(key="placed", label="Placed", value=lambda o: o.row.created_at, shown=False),
 )
 STRATEGY_COLUMNS = (
