@@ -172,10 +172,11 @@ def _existing(entry: refusals.Refusal, said: str, order_id: str) -> OrderAnswer:
 
 
 def _names_another(entry: refusals.Refusal, said: str, order_id: str) -> bool:
-    """Whether the text is about an order that is not ours. Short or foreign ids cannot be compared."""
+    """Whether the text is about an order that is not ours. For good news the id must be exactly ours."""
     found = entry.pattern.fullmatch(said.strip().removesuffix("."))
-    named = found.groupdict().get("id") if found else None
-    return bool(named and _ORDER_ID.fullmatch(named) and named.lower() != order_id)
+    named = ((found.groupdict().get("id") if found else "") or "").lower()
+    is_hash = named.startswith("0x") or entry.means is AnswerKind.EXISTING
+    return bool(named) and is_hash and named != order_id
 
 
 def _whole(headers: Mapping[str, str], body: bytes) -> bytes:
