@@ -21,6 +21,7 @@ from typing import Any, Literal, cast
 from markets.domain.instruments import FeeSchedule, MarketFacts, MarketState, Side
 from markets.domain.units import ONE, Price, Shares, round_down_to_tick, round_up_to_tick
 from orders.domain.intents import OrderIntent, Urgency
+from risk.rules.terms import MINIMUM_LIFE_S
 from strategies.domain.base import Base, Decision, OwnFill, Resolved, State, TradingParameters, Wake, WakeKind
 from strategies.domain.parameters import Amount, Count, micro, param
 from strategies.domain.trace import TraceEntry
@@ -88,7 +89,7 @@ class MeanReversionParameters(TradingParameters):
     )
     order_life_s: Count = param(
         60, title="Order life", unit="s",
-        help="Seconds until a resting order is withdrawn, and until a refused one is tried again.",
+        help="Seconds until a resting order ends (two minutes at least) and until a refused one is tried again.",
         ge=5, le=3_600,
     )  # fmt: skip
     entry_urgency: Literal["medium", "high"] = param(
@@ -339,13 +340,14 @@ class _Market:
         self, outcome_id: int, side: Side, size: int, limit: Price, *, urgency: str, fair: int | None, reason: str
     ) -> _Answer:
         resting = urgency == "medium"
+        life_s = max(self.params.order_life_s, MINIMUM_LIFE_S)  # a shorter dated order would be refused for ever
         intent = OrderIntent(
             outcome_id=outcome_id,
             side=side,
             size=Shares(size),
             limit_price=limit,
             urgency=Urgency(urgency),
-            expires_at=self.view.now + timedelta(seconds=self.params.order_life_s) if resting else None,
+            expires_at=self.view.now + timedelta(seconds=life_s) if resting else None,
             fair_value=None if fair is None else Price(fair),
             reason=f"mean reversion: {reason}",
         )
