@@ -58,7 +58,7 @@ class Arrival:
     account_id: int
     outcome_id: int
     order: PaperOrder
-    expires_ms: int | None  # as the client stated it
+    expires_ms: int | None  # as the client states it to the venue, which ends the order a minute before
     arrives_ms: int
 
 
@@ -253,7 +253,7 @@ class PaperEngine:
     def place(self, arrival: Arrival, *, now_ms: int) -> Accepted:
         """Let the order arrive. The caller made sure that its book is sure."""
         book = self.books[arrival.outcome_id]
-        if reason := self._refusal(arrival, now_ms=now_ms):
+        if reason := self._refusal(arrival):
             return self._accepted(arrival, VenueState.REJECTED, reason, now_ms=now_ms)
         answer = book.place(arrival.order, now_ms=now_ms)
         ahead = 0
@@ -325,13 +325,13 @@ class PaperEngine:
 
     # Inside -------------------------------------------------------------------------------
 
-    def _refusal(self, arrival: Arrival, *, now_ms: int) -> str:
+    def _refusal(self, arrival: Arrival) -> str:
         facts = self.facts[arrival.outcome_id]
         if facts.state is not MarketState.OPEN:
             return f"the market is {facts.state} and takes no orders"
         if facts.fee is None:
             return "fee rate not found for market"
-        if arrival.expires_ms is not None and arrival.expires_ms < now_ms + EXPIRY_MINIMUM_MS:
+        if arrival.expires_ms is not None and arrival.expires_ms < arrival.arrives_ms + EXPIRY_MINIMUM_MS:
             return "invalid expiration: a good-till-date order must end at least 3 minutes from now"
         return ""
 

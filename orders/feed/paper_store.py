@@ -14,11 +14,12 @@ from markets.venues.simulated.matching import OrderType
 from markets.venues.simulated.paper import PaperOrder as VenueOrder
 from markets.venues.simulated.queue import RestingOrder
 from orders.domain.lifecycle import OPEN, Environment, OrderState
-from orders.feed.paper_engine import EXPIRY_MARGIN_MS, Arrival, Effects, Queue
+from orders.feed.paper_engine import EXPIRY_MARGIN_MS, EXPIRY_MINIMUM_MS, Arrival, Effects, Queue
 from orders.models import Order, PaperCursor, PaperOrder, PaperTrade
 from orders.services.faults import faultpoint
 
 CURSOR = "fills"
+GATE_WAIT_MS = 10_000  # between asking for an order and its row: at most the wait for the account's lock
 _LOCK = 0x706F6C79  # an arbitrary constant: who holds it is the fills process
 
 
@@ -168,8 +169,9 @@ def effects_write(effects: Effects, queues: list[Queue], *, cursor: str, epoch: 
 
 
 def _arrival(row: Order, *, latency_ms: int) -> Arrival:
-    expires_ms = None if row.expires_at is None else _ms(row.expires_at)
     assert row.venue_order_id and row.sent_at  # noqa: S101  (set by order_create and order_submit)
+    arrives_ms = _ms(row.sent_at) + latency_ms
+    expires_ms = _stated_expiry(row, arrives_ms=arrives_ms)
     return Arrival(
         order_id=row.pk,
         venue_order_id=row.venue_order_id,
@@ -185,8 +187,20 @@ def _arrival(row: Order, *, latency_ms: int) -> Arrival:
             expires_ms=None if expires_ms is None else expires_ms - EXPIRY_MARGIN_MS,
         ),
         expires_ms=expires_ms,
-        arrives_ms=_ms(row.sent_at) + latency_ms,
+        arrives_ms=arrives_ms,
     )
+
+
+def _stated_expiry(row: Order, *, arrives_ms: int) -> int | None:
+    """Return the expiry that the venue is told, so that the order ends when ours says.
+
+    The wait since the order was asked for is added where a life of two minutes would be refused for it.
+    """
+    if row.expires_at is None:
+        return None
+    stated = _ms(row.expires_at) + EXPIRY_MARGIN_MS
+    waited = max(0, arrives_ms - _ms(row.created_at)) + GATE_WAIT_MS
+    return max(stated, min(arrives_ms + EXPIRY_MINIMUM_MS, stated + waited))
 
 
 def _ms(at: datetime) -> int:

@@ -157,7 +157,7 @@ def test_a_cancel_request_ends_a_resting_order_and_frees_its_money(stream: Strea
     assert check_invariants() == []
 
 
-def test_a_gtd_order_is_taken_off_a_minute_before_its_time(stream: Stream) -> None:
+def test_a_gtd_order_ends_at_its_time_and_not_the_venues_minute_before(stream: Stream) -> None:
     account, outcome = account_make(), outcome_make()
     clock = {"now": now().timestamp() + 1}
     fills = FillsProcess(get_tickstore(), latency_ms=0, clock=lambda: clock["now"])
@@ -166,9 +166,25 @@ def test_a_gtd_order_is_taken_off_a_minute_before_its_time(stream: Stream) -> No
     order = send(account, outcome, price="0.48", size="10", order_type=OrderType.GTD, expires_at=ends)
     rounds(fills)
     assert fresh(order).state == "live"
-    clock["now"] += 181
+    clock["now"] += 230
+    rounds(fills)
+    fills = FillsProcess(get_tickstore(), latency_ms=0, clock=lambda: clock["now"])  # a restart keeps the time
+    rounds(fills)
+    assert fresh(order).state == "live"
+    clock["now"] += 11
     rounds(fills)
     assert fresh(order).state == "expired"
+
+
+def test_a_dated_order_of_two_minutes_is_taken_although_it_had_to_wait_on_its_way(stream: Stream) -> None:
+    account, outcome = account_make(), outcome_make()
+    fills = FillsProcess(get_tickstore(), latency_ms=0)
+    stream.snapshot(outcome, **BOOK)
+    asked = now() - timedelta(seconds=4)
+    terms = {"order_type": OrderType.GTD, "expires_at": asked + timedelta(seconds=120), "created_at": asked}
+    order = send(account, outcome, price="0.48", size="10", **terms)
+    rounds(fills)
+    assert fresh(order).state == "live"
 
 
 def test_an_order_without_a_book_waits_and_is_then_refused(stream: Stream) -> None:
