@@ -162,9 +162,10 @@ def test_shares_promised_to_another_order_are_not_sold_twice() -> None:
     assert _gates(decision) == ["nothing_sellable"]
 
 
-def test_a_resting_entry_expires() -> None:
-    (intent,) = _decide(book("0.45", "0.47"), {"entry_urgency": "medium"}).intents
-    assert (intent.urgency, intent.expires_at) == (Urgency.MEDIUM, AT + timedelta(seconds=30))
+@pytest.mark.parametrize(("life_s", "lives_s"), [(30, 120), (300, 300)])
+def test_a_resting_entry_expires_and_lives_as_long_as_the_gate_demands(life_s: int, lives_s: int) -> None:
+    (intent,) = _decide(book("0.45", "0.47"), {"entry_urgency": "medium", "order_life_s": life_s}).intents
+    assert (intent.urgency, intent.expires_at) == (Urgency.MEDIUM, AT + timedelta(seconds=lives_s))
 
 
 @pytest.mark.parametrize("closes_in", [timedelta(minutes=29), timedelta(minutes=-1)])
