@@ -24,6 +24,7 @@ from markets.selectors.catalogue import market_facts
 from orders.domain.equity import day_start
 from orders.domain.ledger import Portfolio
 from orders.selectors.portfolio import AccountFacts, account_list, portfolio_get
+from orders.services.accounts import account_lock
 from orders.services.kill import killed
 from risk.domain import exposure, words
 from risk.domain.limits import Limits
@@ -68,7 +69,9 @@ def account_watch(account: AccountFacts, now: datetime) -> None:
     limits = limits_get(account.id)
     if limits is None:
         return
-    portfolio = portfolio_get(account.id, now=now)
+    with transaction.atomic():
+        account_lock(account.id)  # cash and shares of one moment: a fill in between would look like a loss
+        portfolio = portfolio_get(account.id, now=now)
     for finding in findings(portfolio, limits):
         _respond(account, finding, now)
     _limits_report(account, portfolio, limits, now)

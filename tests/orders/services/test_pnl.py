@@ -1,8 +1,10 @@
+import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import OperationalError, connection, transaction
 
 from orders.models import Account, PnlSnapshot
 from orders.selectors.portfolio import portfolio_get
@@ -52,6 +54,41 @@ def test_the_peak_never_falls() -> None:
     snapshot_create(account.pk, AT, {outcome_id: Mark(mid=micro("0.90"))})
     snapshot_create(account.pk, AT + timedelta(minutes=1), {outcome_id: Mark(mid=micro("0.10"))})
     assert Account.objects.get().peak_equity == Decimal("104.9")
+
+
+def test_a_position_without_a_price_does_not_raise_the_peak() -> None:
+    account, outcome_id = holder()
+    snapshot_create(account.pk, AT, {outcome_id: Mark(mid=micro("0.35"))})  # 99.4, and 99.9 at cost
+    Account.objects.filter(pk=account.pk).update(peak_equity=Decimal("99.5"))
+    snapshot_create(account.pk, AT + timedelta(minutes=1), {})
+    assert Account.objects.get().peak_equity == Decimal("99.5")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_moves_between_reading_the_cash_and_the_shares() -> None:
+    account, _ = holder()
+    held: list[bool] = []
+
+    class Looking(dict[int, Mark]):
+        """Prices, asked for after the cash was read: could a fill be booked now?"""
+
+        def get(self, *_: object) -> None:  # type: ignore[override]
+            thread = threading.Thread(target=self.look)
+            thread.start()
+            thread.join()
+
+        def look(self) -> None:
+            try:
+                with transaction.atomic():
+                    Account.objects.select_for_update(nowait=True, no_key=True).get(pk=account.pk)
+                held.append(False)
+            except OperationalError:
+                held.append(True)
+            finally:
+                connection.close()
+
+    assert snapshot_create(account.pk, AT, Looking())
+    assert held and all(held)
 
 
 def test_the_day_starts_with_the_last_equity_before_midnight() -> None:
