@@ -130,7 +130,7 @@ def _read_200(body: dict[str, Any], order_id: str) -> OrderAnswer:
         return _unknown(problem, said=said or "")
     entry = refusals.find(said) if said else None
     if said is None or entry is None:
-        return _unknown("unknown_reason" if said else "no_reason", said=said)
+        return _unknown("unknown_reason" if said else "no_reason", said=said or "")
     if entry.means is AnswerKind.EXISTING:
         return _existing(entry, said, order_id)
     if entry.means is AnswerKind.UNKNOWN or _names_another(entry, said, order_id):
