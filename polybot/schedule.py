@@ -75,12 +75,18 @@ JOBS: tuple[Job, ...] = (
         help="stores one equity row per account"),
     Job(name="markets, everything", task="markets.tasks.sync_markets_full", every_s=900,
         help="reads the whole catalogue and marks what is gone"),
+    Job(name="market snapshots", task="markets.tasks.snapshot_markets", every_s=300,
+        help="stores price, depth and volume of watched markets once in every ten minutes"),
     Job(name="universes", task="strategies.tasks.resolve_universes", every_s=60,
         help="looks again which markets every active strategy watches"),
     Job(name="journal verifier", task="alerts.tasks.verify_journal", every_s=600,
         help="recomputes the next part of the journal's hash chains"),
     _daily("old job claims", "alerts.tasks.prune_jobs", "03:00",
            "deletes claims that no late message can repeat any more"),
+    _daily("candles, coarser", "markets.tasks.compact_candles", "03:00",
+           "makes candles of 5 minutes, an hour and a day from finer ones"),
+    _daily("old history", "markets.tasks.prune_history", "03:00",
+           "deletes public trades after 90 days, one-minute candles and market snapshots after a year"),
 )  # fmt: skip
 
 

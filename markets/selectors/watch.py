@@ -57,6 +57,12 @@ def watched_outcomes(venue: Venue, *, now: datetime) -> dict[int, WatchedOutcome
     }
 
 
+def watched_ids(*, now: datetime) -> set[int]:
+    """Return every outcome with a live reason to be watched, whatever the state of its market."""
+    live = Watch.objects.filter(Q(until__isnull=True) | Q(until__gt=now))
+    return set(live.values_list("outcome_id", flat=True))
+
+
 def watch_reasons(outcome_id: int) -> list[str]:
     return list(Watch.objects.filter(outcome_id=outcome_id).order_by("reason").values_list("reason", flat=True))
 

@@ -7,13 +7,11 @@ never changed afterwards. What the parser refused is stored as a VenueIssue.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from alerts.domain.events import Severity
@@ -22,6 +20,7 @@ from markets.domain.instruments import MarketState, Venue
 from markets.models import Market, Outcome, SyncRun, Watch
 from markets.selectors.watch import BACKGROUND
 from markets.services import catalogue_rows, issues
+from markets.services.locks import alone
 from markets.services.watch import watch_prune, watch_set
 from markets.venues.base import CataloguePage, CatalogueSource, EventRecord, ParseError, VenueError
 from markets.venues.registry import CATALOGUES
@@ -61,7 +60,7 @@ def sync(
     read before that is lost.
     """
     now = now or timezone.now()
-    with _alone(venue) as free:
+    with alone(f"sync:{venue}") as free:
         if not free:
             return None
         run = SyncRun.objects.create(venue=venue, kind=kind, started_at=now)
@@ -190,18 +189,3 @@ def _report_failure(run: SyncRun, now: datetime) -> None:
             payload={"kind": run.kind, "error": run.error},
             now=now,
         )
-
-
-@contextmanager
-def _alone(venue: Venue) -> Iterator[bool]:
-    """Hold the venue's sync lock for the block; yields False when somebody else has it. A crash frees it."""
-    key = int.from_bytes(hashlib.sha256(f"markets.sync:{venue}".encode()).digest()[:7], "big")
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
-        (free,) = cursor.fetchone()
-    try:
-        yield free
-    finally:
-        if free:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
