@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
+from markets.domain.instruments import Side
 from orders.domain.intents import OriginKind
-from orders.domain.lifecycle import RESTING, OrderState
+from orders.domain.lifecycle import OPEN, RESTING, OrderState, TradingState
 from orders.models import Account, Order, PaperOrder
 from orders.services.execution import cancel_all, order_cancel_request, order_submit
 from orders.services.kill import empty_read_record, killed
@@ -26,16 +28,18 @@ class Swept:
     booked: int = 0
     lost: int = 0
     killed: int = 0
+    stopped: int = 0  # asked to end because their account may not make them any more
 
 
 def orders_sweep(now: datetime) -> Swept:
-    """Send what was never sent, call UNKNOWN what outlived its lease, book what was not booked, enforce a kill."""
+    """Send what was never sent, call UNKNOWN what outlived its lease, book what was not booked, enforce every stop."""
     asked = kill_enforce(now) if killed() else 0
+    stopped = stopped_cancel(now)
     submitted = sum(order_submit(order_id, now) for order_id in _unsent(now))
     unknown = sum(lease_expire(order_id, now) for order_id in _leases_over(now))
     booked = sum(paper_sync(venue_order_id, now=now) for venue_order_id in pending_venue_orders())
     lost = sum(order_lost(order_id, now=now) for order_id in _unknown())
-    return Swept(submitted=submitted, unknown=unknown, booked=booked, lost=lost, killed=asked)
+    return Swept(submitted=submitted, unknown=unknown, booked=booked, lost=lost, killed=asked, stopped=stopped)
 
 
 def lease_expire(order_id: int, now: datetime) -> bool:
@@ -57,6 +61,23 @@ def kill_enforce(now: datetime) -> int:
         for account_id in Account.objects.values_list("pk", flat=True)
     )
     empty_read_record(empty=not PaperOrder.objects.filter(state=PaperOrder.State.LIVE).exists())
+    return asked
+
+
+def stopped_cancel(now: datetime) -> int:
+    """Ask for the end of orders that rest although their account may not make such orders any more.
+
+    Halted: all of them. Reduce-only: the buys. Automatic orders switched off: those of strategies.
+    """
+    resting = Order.objects.filter(state__in=OPEN, cancel_requested_at=None)
+    halted = Q(account__trading_state=TradingState.HALTED)
+    reduced = Q(account__trading_state=TradingState.REDUCE_ONLY, side=Side.BUY)
+    manual = Q(account__auto_trade=False, origin_kind=OriginKind.STRATEGY)
+    rows = resting.filter(halted | reduced | manual).order_by("id").values_list("pk", "account__trading_state")
+    asked = 0
+    for order_id, state in list(rows):
+        reason = "automatic orders are off" if state == TradingState.ACTIVE else f"the account is {state}"
+        asked += order_cancel_request(order_id, reason, "sweep", now)
     return asked
 
 

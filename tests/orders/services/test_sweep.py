@@ -2,8 +2,11 @@ from datetime import timedelta
 
 import pytest
 
+from markets.domain.instruments import Side
+from orders.domain.lifecycle import TradingState
 from orders.models import Account, Order, PaperTrade
 from orders.services import kill
+from orders.services.accounts import auto_trade_set, trading_state_set
 from orders.services.invariants import check_invariants
 from orders.services.paper import paper_sync
 from orders.services.sweep import lease_expire, orders_sweep, stale_cancel
@@ -102,3 +105,49 @@ def test_a_strategy_s_order_that_nobody_renewed_is_cancelled_and_a_person_s_is_n
     assert stale_cancel(AT + timedelta(seconds=599)) == 0
     assert stale_cancel(AT + timedelta(seconds=601)) == 1
     assert [fresh(o).cancel_requested_at is None for o in orders] == [False, True]
+
+
+def resting_pair(account: Account) -> tuple[Order, Order, Order]:
+    """A strategy's buy and sell, and a person's buy, all resting."""
+    outcome = outcome_make(fee_rate_ppm=0)
+    bought = sent_order(account, outcome, price="0.50", size="20")
+    paper_order(bought, state="filled", filled="20")
+    paper_trade(bought, "20")
+    paper_sync(bought.venue_order_id or "", now=AT)
+    orders = (
+        sent_order(account, outcome, price="0.40", size="10"),
+        sent_order(account, outcome, side=Side.SELL, price="0.60", size="10"),
+        sent_order(account, outcome, price="0.30", size="10", origin=MANUAL),
+    )
+    for order in orders:
+        paper_order(order)
+        paper_sync(order.venue_order_id or "", now=AT)
+    return orders
+
+
+@pytest.mark.parametrize(
+    ("state", "asked", "reason"),
+    [
+        (TradingState.ACTIVE, [], ""),
+        (TradingState.REDUCE_ONLY, [0, 2], "the account is reduce_only"),
+        (TradingState.HALTED, [0, 1, 2], "the account is halted"),
+    ],
+)
+def test_orders_that_an_account_may_not_make_any_more_do_not_go_on_resting(
+    state: TradingState, asked: list[int], reason: str
+) -> None:
+    account = account_make()
+    orders = resting_pair(account)
+    trading_state_set(account_id=account.pk, state=state, reason="a loss", now=AT)
+    assert orders_sweep(AT).stopped == len(asked)
+    assert orders_sweep(AT).stopped == 0
+    assert [n for n, order in enumerate(orders) if fresh(order).cancel_requested_at] == asked
+    assert {fresh(orders[n]).cancel_reason for n in asked} <= {reason}
+
+
+def test_switching_automatic_orders_off_withdraws_those_of_strategies() -> None:
+    account = account_make()
+    orders = resting_pair(account)
+    auto_trade_set(account_id=account.pk, on=False, now=AT)
+    assert orders_sweep(AT).stopped == 2
+    assert [bool(fresh(order).cancel_requested_at) for order in orders] == [True, True, False]
