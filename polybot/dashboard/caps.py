@@ -8,6 +8,7 @@ from decimal import Decimal
 from markets.selectors import screens as market_pages
 from orders.domain.ledger import Portfolio
 from polybot.dashboard import numbers
+from polybot.dashboard.places import BLANK
 from risk.selectors.caps import caps_get
 from risk.selectors.limits import limits_get
 
@@ -40,7 +41,9 @@ def caps_of(portfolio: Portfolio) -> list[CapLine]:
     lines = [_money(_LABELS[cap.name], cap.value, cap.limit) for cap in caps if cap.name in _LABELS]
     for cap in events:
         title, market_id = titles.get(int(cap.name.partition(":")[2]), (cap.name, None))
-        lines.append(_money(title, cap.value, cap.limit, href=f"/m/{market_id}/" if market_id else ""))
+        lines.append(
+            _money(title.replace(BLANK, "…"), cap.value, cap.limit, href=f"/m/{market_id}/" if market_id else "")
+        )
     peak = portfolio.peak_equity
     drawdown_bps = (peak - portfolio.equity) * 10_000 / peak if peak > portfolio.equity else 0.0
     stop = limits.drawdown_stop_bps

@@ -102,13 +102,14 @@ def ago(at: datetime | None) -> SafeString:
 
 @register.simple_tag
 def clock(at: datetime | None, form: str = "time") -> SafeString:
-    """A moment: shown in the viewer's zone by the script, in UTC without it. Forms: time, ms, day, full."""
+    """A moment: shown in the viewer's zone by the script, in UTC without it. Forms: time, ms, hm, day, full."""
     if at is None:
         return mark_safe('<span class="dim">none</span>')
     shown = {
         "time": at.strftime("%H:%M:%S"),
         "ms": at.strftime("%H:%M:%S.") + f"{at.microsecond // 1000:03d}",
         "day": f"{at.day} {at.strftime('%b')}",
+        "hm": at.strftime("%H:%M"),
         "full": f"{at.day} {at.strftime('%b %H:%M')}",
     }[form]
     return format_html(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -127,24 +129,38 @@ def _causes(causes: DayProfit) -> list[dict[str, Any]]:
     ]
 
 
+def with_gaps(series: Sequence[tuple[datetime, Decimal]]) -> list[tuple[float, float | None]]:
+    """Return the points with a hole wherever the desk stored nothing for far longer than usual: it was off."""
+    steps = sorted((b[0] - a[0]).total_seconds() for a, b in pairwise(series))
+    widest = max(300.0, 4 * steps[len(steps) // 2]) if steps else 300.0
+    points: list[tuple[float, float | None]] = []
+    for at, value in series:
+        moment = at.timestamp()
+        if points and moment - points[-1][0] > widest:
+            points.append(((moment + points[-1][0]) / 2, None))
+        points.append((moment, float(value)))
+    return points
+
+
 def equity_chart(account: Any, chosen: str, *, now: datetime, equity: Decimal) -> str:
     """Return the picture of equity over the chosen range, ending with the value now."""
     since = None if chosen == "all" else day_start(now) if chosen == "today" else now - timedelta(days=_DAYS[chosen])
     series = [*order_pages.equity_series(account.id, since=since), (now, equity)]
     if len(series) < 3:
         return ""
-    points = [(at.timestamp(), float(value)) for at, value in series]
+    points = with_gaps(series)
     first, last = series[0], series[-1]
+    start = float(first[1])
     span = points[-1][0] - points[0][0]
     says = (
         f"Equity from {numbers.money(first[1])} at {first[0].strftime('%d %b %H:%M')} UTC"
         f" to {numbers.money(last[1])} at {last[0].strftime('%H:%M')} UTC"
     )
     return pictures.chart(
-        [pictures.Line(points=points, fill_to=points[0][1])],
+        [pictures.Line(points=points, fill_to=start)],
         says=says,
         axis=pictures.Axis(prefix="$", places=2, least=1.0),
         x_form=pictures.time_form(span),
-        reference=points[0][1],
-        tag=points[-1][1],
+        reference=start,
+        tag=float(last[1]),
     )

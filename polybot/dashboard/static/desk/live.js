@@ -38,7 +38,7 @@
   /* the ladder: its rows are fixed, the nearest level stands next to the spread */
   const own = (cell, mine, bid) => {
     const shown = mine ? size(mine[0]) : "";
-    const queue = mine && mine[1] !== null ? `q ${size(mine[1])}` : "";
+    const queue = mine && mine[1] !== null ? `q ${lots(mine[1])}` : "";
     if (cell.dataset.shown === `${shown}|${queue}`) return;
     cell.dataset.shown = `${shown}|${queue}`;
     cell.replaceChildren();
