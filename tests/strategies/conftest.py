@@ -24,4 +24,4 @@ def _forget() -> None:
     counts.COUNTS.__init__()
     get_tickstore().redis.flushdb()
     dispatch._local_second = 0
-    dispatch.connection(settings.STRATEGIES_REDIS_URL).flushdb()
+    dispatch.reads.connection(settings.STRATEGIES_REDIS_URL).flushdb()
