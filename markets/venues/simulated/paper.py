@@ -35,6 +35,7 @@ from markets.venues.simulated.matching import OrderType
 from markets.venues.simulated.queue import QueueModel, RestingOrder
 from markets.venues.simulated.taker import DisplayedSide, Take
 
+LOT = 10_000  # we fill in hundredths of a share, the unit of orders: on every tick that is an exact sum of money
 MINIMUM_MARKETABLE = ONE  # a BUY that takes at once must be worth a dollar
 
 
@@ -164,6 +165,8 @@ class PaperBook:
                 size = min(order.remaining, left)
             else:
                 continue
+            if size < order.remaining:
+                size -= size % LOT
             if size > 0:
                 left -= size
                 fills.append(self._fill(order, size, trade.venue_ms, inferred=trade.inferred))
@@ -188,7 +191,7 @@ class PaperBook:
         if reason := self._refusal(order):
             return PaperAnswer(status=PaperStatus.REJECTED, reason=reason)
         opposite = self.displayed(order.side.opposite)
-        takes = [] if self.is_crossed() else opposite.plan(order.size, order.price)
+        takes = [] if self.is_crossed() else opposite.plan(order.size, order.price, unit=LOT)
         matched = sum(take.size for take in takes)
         if answer := _turned_away(order, matched):
             return answer
@@ -291,7 +294,7 @@ class PaperBook:
             for order in self._on_side(side):
                 if (order.price < best) if side is Side.BUY else (order.price > best):
                     break
-                takes = opposite.plan(order.remaining, order.price)
+                takes = opposite.plan(order.remaining, order.price, unit=LOT)
                 size = sum(take.size for take in takes)
                 if size > 0:
                     order.ahead = 0

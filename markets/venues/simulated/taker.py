@@ -57,15 +57,15 @@ class DisplayedSide:
             return sorted((p for p in self.levels if p >= limit), reverse=True)
         return sorted(p for p in self.levels if p <= limit)
 
-    def plan(self, size: int, limit: int) -> list[Take]:
-        """Return what an order of `size` would take up to `limit`, best price first; changes nothing."""
+    def plan(self, size: int, limit: int, *, unit: int = 1) -> list[Take]:
+        """Return what an order of `size` takes up to `limit`, best first, multiples of `unit` each; changes nothing."""
         takes: list[Take] = []
         for price in self.within(limit):
             if size <= 0:
                 break
-            there = self.levels[price] - self.taken.get(price, 0)
-            if there > 0:
-                part = min(there, size)
+            part = min(self.levels[price] - self.taken.get(price, 0), size)
+            part -= part % unit
+            if part > 0:
                 takes.append(Take(price=price, size=part))
                 size -= part
         return takes

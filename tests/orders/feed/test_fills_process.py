@@ -310,3 +310,16 @@ def test_a_market_that_delays_takers_holds_a_marketable_order(stream: Stream) ->
     clock["now"] += 3
     rounds(fills)
     assert fresh(taker).state == "filled"
+
+
+def test_an_order_that_takes_all_the_cash_is_filled_by_trades_of_any_size(stream: Stream) -> None:
+    account, outcome, fills = account_make("4.5"), outcome_make(fee_rate_ppm=0), process()
+    stream.snapshot(outcome, **BOOK)
+    order = send(account, outcome, price="0.45", size="10", post_only=True)
+    rounds(fills)
+    for size in ("1.111111", "2.222222", "3.333333", "9"):  # each would cost a fraction of a millionth, rounded up
+        stream.trade(outcome, Side.SELL, "0.44", size)
+    rounds(fills)
+    account.refresh_from_db()
+    assert (fresh(order).state, account.cash, account.trading_state) == ("filled", 0, "active")
+    assert check_invariants() == []

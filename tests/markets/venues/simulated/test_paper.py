@@ -216,3 +216,14 @@ def test_a_persisted_order_takes_up_its_old_place() -> None:
     )
     (fill,) = book.on_trade(trade(Side.SELL, 50 * C, 10 * S))
     assert (fill.size, fill.filled) == (3 * S, 8 * S)
+
+
+def test_fills_come_in_hundredths_of_a_share_as_orders_do() -> None:
+    book = paper_book()
+    book.place(buy("a", 51 * C, 10 * S), now_ms=0)
+    fills = book.on_trade(trade(Side.SELL, 51 * C, 3_333_333)) + book.on_trade(trade(Side.SELL, 51 * C, 9_999))
+    assert [f.size for f in fills] == [3_330_000]
+    assert [f.size for f in book.on_trade(trade(Side.SELL, 51 * C, 7 * S))] == [6_670_000]
+    book.on_change(change(Side.SELL, 52 * C, 7_777_777))
+    taken = book.place(buy("b", 52 * C, 20 * S, order_type=OrderType.FAK), now_ms=0)
+    assert [f.size for f in taken.fills] == [7_770_000]
