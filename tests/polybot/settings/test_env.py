@@ -26,6 +26,8 @@ def test_the_example_names_every_setting_with_its_default() -> None:
         default = getattr(defaults, name.lower())
         if hasattr(default, "get_secret_value"):
             assert value == "" and default.get_secret_value() == ""
+        elif default is None:
+            assert value == ""
         elif isinstance(default, list):
             assert value.split(",") == default
         elif isinstance(default, bool):
