@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from orders.domain.intents import OpenOrder, Origin, Placement
@@ -187,7 +187,14 @@ def review_manual(
     if known is not None:
         return ManualResult(verdict=known, order_id=known.order_id)
     desk = GateDesk(account_id=account_id, origin=placement.origin, by=by, clock=clock)
-    placements_review(desk, [placement], now=clock(), whole=not allow_smaller)
+    try:
+        placements_review(desk, [placement], now=clock(), whole=not allow_smaller)
+    except IntegrityError:
+        # The same order was sent twice at once, and the other one was first: it decided.
+        known = _stored(account_id, placement.key)
+        if known is None:
+            raise
+        return ManualResult(verdict=known, order_id=known.order_id)
     stored = _stored(account_id, placement.key) or _repeated(account_id, placement)
     return ManualResult(verdict=stored, order_id=stored.order_id)
 

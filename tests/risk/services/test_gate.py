@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
+from threading import Barrier, local
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -26,7 +28,7 @@ from risk.selectors import picture
 from risk.services import gate, profiles
 from risk.services.gate import GateDesk, placements_review
 from tests.factories.markets import AT, book_make, market_make, outcome_make
-from tests.factories.orders import ORIGIN, account_make, micro, order_make, placement
+from tests.factories.orders import MANUAL, ORIGIN, account_make, micro, order_make, placement
 from tests.risk.conftest import Books
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
@@ -230,3 +232,39 @@ def test_the_neg_risk_group_is_loaded_for_what_is_held(account: Account) -> None
     review(account, placement(sibling, price="0.50", size="40"))
     row = RiskVerdict.objects.order_by("-id")[0]
     assert next(c for c in row.checks if c["rule"] == "event_exposure")["value"] == 40_000_000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_form_sent_twice_at_once_places_one_order_and_answers_twice(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market = market_make(fee_rate_ppm=0)
+    monkeypatch.setattr(picture, "books_read", lambda ids: {i: book_make(i) for i in ids})
+    wanted = placement(market.outcomes.get(index=0), price="0.40", size="10", origin=MANUAL)
+    together = Barrier(2)
+    monkeypatch.setattr(gate, "_stored", _waits_once(gate._stored, together))
+
+    def press(_: int) -> gate.ManualResult:
+        try:
+            return gate.review_manual(account.pk, wanted, by="ann", clock=lambda: AT)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(press, range(2))
+    assert (first.order_id, first.verdict.pk) == (second.order_id, second.verdict.pk)
+    assert Order.objects.count() == RiskVerdict.objects.count() == 1
+
+
+def _waits_once(read: Any, together: Barrier) -> Any:
+    """Let both threads find nothing on file before either goes on."""
+    seen = local()
+
+    def waiting(account_id: int, key: str) -> RiskVerdict | None:
+        found = read(account_id, key)
+        if not hasattr(seen, "before"):
+            seen.before = True
+            together.wait(10)
+        return found
+
+    return waiting
