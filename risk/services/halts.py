@@ -98,10 +98,17 @@ def kill(reason: str, by: str, *, now: datetime | None = None) -> int:
     now = now or timezone.now()
     if not reason.strip():
         raise HaltError("the kill switch needs a reason")
-    with transaction.atomic():
-        if switch.kill_set(reason, by, now):
-            Halt.objects.create(kind=Halt.Kind.KILL, cause="kill", reason=reason[:240], by=by[:120], created_at=now)
+    kill_only(reason, by, now=now)
     return sum(execution.cancel_all(account.id, f"kill switch: {reason}"[:120], by, now) for account in account_list())
+
+
+@transaction.atomic
+def kill_only(reason: str, by: str, *, now: datetime) -> bool:
+    """Stop every send, without the cancels that `kill` asks for too; return whether the switch was off."""
+    was_off = switch.kill_set(reason, by, now)
+    if was_off:
+        Halt.objects.create(kind=Halt.Kind.KILL, cause="kill", reason=reason[:240], by=by[:120], created_at=now)
+    return was_off
 
 
 @transaction.atomic

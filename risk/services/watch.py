@@ -91,8 +91,11 @@ def _respond(account: AccountFacts, finding: Finding, now: datetime) -> None:
     reason = f"{account.name}: {finding.reason}"
     if finding.response is Response.KILL:
         # Released by a person while equity still is down: the person has seen it, today it is not set again.
-        if not killed() and slot_claim(f"drawdown-kill:{account.id}", period_s=24 * HOUR_S, now=now):
-            halts.kill(reason, BY, now=now)
+        with transaction.atomic():  # claimed and killed together: a crash in between must not use up the day's kill
+            if killed() or not slot_claim(f"drawdown-kill:{account.id}", period_s=24 * HOUR_S, now=now):
+                return
+            halts.kill_only(reason, BY, now=now)
+        halts.kill(reason, BY, now=now)
         return
     open_halts = Halt.objects.filter(account_id=account.id, cause=finding.cause)
     # Lifted by a person today: the gate's own rule still refuses entries, so it is not made again.

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import DatabaseError
 
 from alerts.models import AlertRule, AuditEvent
 from alerts.services import defaults
@@ -94,6 +95,20 @@ def test_a_released_kill_is_not_set_again_the_same_day(account: Account) -> None
     halts.release("ann", "trade again", now=AT)
     look(account, AT + timedelta(minutes=1))
     assert not switch.killed()
+
+
+def test_a_kill_that_could_not_be_set_is_tried_again(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    lose(account, "100")
+    with monkeypatch.context() as broken:
+        broken.setattr(switch, "kill_set", _database_gone)
+        with pytest.raises(DatabaseError):
+            look(account)
+    look(account, AT + timedelta(seconds=15))
+    assert switch.killed()
+
+
+def _database_gone(*_: object) -> bool:
+    raise DatabaseError("the connection is gone")
 
 
 def test_many_refusals_by_the_venue_are_reported_and_a_quarter_stops_entries(account: Account) -> None:
