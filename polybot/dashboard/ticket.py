@@ -184,7 +184,8 @@ def _share_of_limit(check: Mapping[str, Any]) -> float:
     value, limit = check.get("value"), check.get("limit")
     if check.get("unit") == "flag" or not value or not limit:
         return 0.0
-    return float(value) / float(limit)
+    share = float(value) / float(limit)
+    return share if share <= 1 or not check["passed"] else 1 / share  # a passing value above its limit: a minimum
 
 
 def preview_of(
