@@ -54,7 +54,8 @@ class Market:
     sports_market_type: str = ""
     line: str = ""
     game_start_ms: int | None = None
-    seconds_delay: int = 0
+    seconds_delay: int = 0  # marketable orders match this much later
+    taker_delay_ms: int = 0  # the answer to a marketable order is held this long
     resolution_source: str = ""
     rewards: Rewards | None = None
     state: MarketState = MarketState.OPEN

@@ -15,6 +15,7 @@ from polybot.sandbox.eip712 import SignatureError, address_bytes
 from polybot.sandbox.exchange import Exchange
 from polybot.sandbox.faults import Faults
 from polybot.sandbox.http_core import ApiError, Request, Router
+from polybot.sandbox.standing import Standing
 from polybot.sandbox.stats import Stats
 from polybot.sandbox.wallets import wallets_of
 from polybot.sandbox.ws_market import MarketHub
@@ -36,7 +37,9 @@ class ControlApi:
         user_hub: UserHub,
         resolve: Callable[[Market, tuple[int, int]], None],
         retick: Callable[[Market, int], None],
+        standing: Standing,
     ) -> None:
+        self._standing = standing
         self._exchange = exchange
         self._faults = faults
         self._stats = stats
@@ -60,15 +63,15 @@ class ControlApi:
         router.add("POST", "/resolve", self.resolve)
         router.add("POST", "/tick", self.tick)
         router.add("GET", "/wallet/{address}", self.wallet)
-        router.add("GET", "/geoblock", _geoblock)
-        router.add("GET", "/api/geoblock", _geoblock)
+        router.add("GET", "/geoblock", self.geoblock)
+        router.add("GET", "/api/geoblock", self.geoblock)
         return router
 
     def stats(self, _: Request) -> dict[str, Any]:
         return {
             **self._stats.figures(),
             "sockets": {"market": len(self._market_hub.sockets), "user": len(self._user_hub.sockets)},
-            "faults": len(self._faults.http) + len(self._faults.sockets),
+            "faults": len(self._faults),
             "engine": self._exchange.status(),
         }
 
@@ -121,7 +124,7 @@ class ControlApi:
     def resolve(self, request: Request) -> dict[str, Any]:
         """Resolve a market now: `winner` is an outcome's index or label, or "split" for half and half."""
         body = _object(request)
-        market, winner = self._market(body), body.get("winner", 0)
+        market, winner = self.market_of(body), body.get("winner", 0)
         labels = [label.lower() for label in market.outcomes]
         if winner in (0, 1) and not isinstance(winner, bool):
             payouts = (ONE, 0) if winner == 0 else (0, ONE)
@@ -138,7 +141,7 @@ class ControlApi:
 
     def tick(self, request: Request) -> dict[str, Any]:
         body = _object(request)
-        market, tick = self._market(body), _amount(body, "tick", "")
+        market, tick = self.market_of(body), _amount(body, "tick", "")
         if tick not in (100_000, 10_000, 5_000, 2_500, 1_000, 100):
             raise ApiError(400, "tick: 0.1, 0.01, 0.005, 0.0025, 0.001 or 0.0001")
         before = market.tick
@@ -152,16 +155,15 @@ class ControlApi:
             "holdings": {t: text_from_micro(a) for t, a in self._exchange.holdings(address).items()},
         }
 
-    def _market(self, body: dict[str, Any]) -> Market:
+    def geoblock(self, _: Request) -> dict[str, Any]:
+        return {"blocked": self._standing.region_blocked, "ip": "127.0.0.1", "country": "", "region": ""}
+
+    def market_of(self, body: dict[str, Any]) -> Market:
         named = str(body.get("market", "") or body.get("token_id", ""))
         market = self._exchange.market_by_condition(named) or self._exchange.market_by_token(named)
         if market is None:
             raise ApiError(404, "market: no such condition id or token id")
         return market
-
-
-def _geoblock(_: Request) -> dict[str, Any]:
-    return {"blocked": False, "ip": "127.0.0.1", "country": "", "region": ""}
 
 
 def _object(request: Request) -> dict[str, Any]:

@@ -14,8 +14,10 @@ from typing import Any
 from polybot.sandbox.accounts import Accounts, Wallet
 from polybot.sandbox.catalogue import Catalogue, Event, Market
 from polybot.sandbox.display import TokenBook
+from polybot.sandbox.engine_rules import EngineRules
 from polybot.sandbox.engines import MarketEngine
-from polybot.sandbox.messages import ExchangeEvent, MarketEvent, OrderRecord, TradeRecord, UserEvent
+from polybot.sandbox.messages import ChainRow, ExchangeEvent, MarketEvent, OrderRecord, TradeRecord, UserEvent
+from polybot.sandbox.modes import Modes
 
 PUBLIC_TRADES = 5_000
 USER_TRADES = 20_000
@@ -34,11 +36,15 @@ class Core:
         self.engines: dict[str, MarketEngine] = {}  # by condition id
         self.records: dict[str, OrderRecord] = {}  # users' orders in any state, oldest first
         self.open: dict[str, OrderRecord] = {}  # users' resting orders
+        self.delayed: dict[str, OrderRecord] = {}  # users' marketable orders waiting out a market's delay
         self.user_trades: dict[str, TradeRecord] = {}  # oldest first
         self.public_trades: deque[TradeRecord] = deque(maxlen=PUBLIC_TRADES)
+        self.chain_rows: deque[ChainRow] = deque(maxlen=PUBLIC_TRADES)  # oldest first
         self.history: dict[str, list[tuple[int, int]]] = {}  # condition -> (minute ms, price of outcome 0)
         self.listeners: list[Callable[[ExchangeEvent], None]] = []
         self.counts = {"messages": 0, "custom": 0, "orders": 0, "trades": 0, "refused": 0, "house_trades": 0}
+        self.rules = EngineRules(seed)
+        self.modes = Modes()
         self.dirty = False  # something users did is not in the state file yet
         self._serial = 0
 

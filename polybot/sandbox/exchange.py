@@ -9,18 +9,19 @@ Prices, sizes and cash are millionths; times are Unix milliseconds; addresses in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from markets.domain.instruments import MarketState, Side
+from markets.domain.instruments import Side
 from markets.domain.units import ONE
 from markets.venues.simulated import refusals
 from polybot.sandbox.accounts import MAX_ALLOWANCE, Wallet
 from polybot.sandbox.announce import Announcer
 from polybot.sandbox.catalogue import Catalogue, Event, Market
 from polybot.sandbox.core import Core
+from polybot.sandbox.delays import Delays
+from polybot.sandbox.engine_rules import EngineRules
 from polybot.sandbox.execution import Execution
+from polybot.sandbox.heartbeats import Heartbeats
 from polybot.sandbox.life import Life
 from polybot.sandbox.messages import (
     CASH,
@@ -32,6 +33,9 @@ from polybot.sandbox.messages import (
     Refusal,
     TradeRecord,
 )
+from polybot.sandbox.modes import Modes
+from polybot.sandbox.options import ExchangeOptions
+from polybot.sandbox.positions import Positions
 from polybot.sandbox.replay import Replay
 from polybot.sandbox.resolution import Resolution
 from polybot.sandbox.settlement import Settlement
@@ -41,21 +45,6 @@ from polybot.sandbox.trading import Trading
 Listener = Callable[[ExchangeEvent], None]
 _MINUTE_MS = 60_000
 _HISTORY_MINUTES = 2_880
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangeOptions:
-    seed: int = 1
-    rate: float = 50.0  # market-channel messages per second that life aims at, all markets together
-    state_dir: Path | None = None  # None: nothing is kept
-    replay: tuple[Path, ...] = ()  # recordings (files or folders) instead of life
-    speed: float = 1.0
-    replay_wait_ms: int = 30_000  # a replay begins when somebody first asks for a book, or after this
-    opening_cash: int = 1_000_000_000  # pUSD a new wallet is given on first use (1,000 dollars)
-    mined_ms: int = 800  # MATCHED to MINED
-    confirmed_ms: int = 2_000  # MATCHED to CONFIRMED
-    protocol_v2: bool = False  # also list events whose outcomes are position ids, traded on Exchange V3
-    auto_redeem_ms: int = 60_000  # from resolution until users' winning shares are paid without their doing
 
 
 class Exchange:
@@ -69,6 +58,9 @@ class Exchange:
         self._execution = Execution(core, self._announcer, self._settlement)
         self._trading = Trading(core, self._announcer, self._execution)
         self._resolution = Resolution(core, self._announcer, self._trading, auto_redeem_ms=options.auto_redeem_ms)
+        self._settlement.on_shortfall = self._trading.drop_unfunded
+        self.positions = Positions(core, self._trading, self._resolution)
+        self.heartbeats = Heartbeats(core, self._silence)
         kind = "replay" if options.replay else "life"
         self._state = StateFile(
             core, self._settlement, self._resolution, self._trading, folder=options.state_dir, kind=kind
@@ -90,6 +82,7 @@ class Exchange:
         self._source.start(saved.source if saved else None)
         if saved:
             self._state.restore(saved)
+        self.delays = Delays(core, self._trading)
         self._source.open_books()
         self._note_prices()
         self._history_minute = 0
@@ -106,7 +99,10 @@ class Exchange:
         core.now = max(core.now, now_ms)
         self._settlement.step()
         self._trading.expire()
-        self._source.step()
+        self.heartbeats.step()
+        if core.modes.matching(core.now):
+            self.delays.step()
+            self._source.step()
         self._resolution.step()
         minute = core.now // _MINUTE_MS
         if minute != self._history_minute:
@@ -194,6 +190,15 @@ class Exchange:
         self.wallet_open(order.maker)
         return self._trading.place(order)
 
+    def hold_ms(self, order: NewOrder) -> int:
+        """Return how long the answer to this order is held: the market's taker delay when it would match now."""
+        self._tick()
+        market = self._core.catalogue.by_token.get(order.token_id)
+        if market is None or not market.taker_delay_ms:
+            return 0
+        self.wallet_open(order.maker)
+        return market.taker_delay_ms if self._trading.is_marketable(order) else 0
+
     def cancel(self, order_ids: Sequence[str], *, owner: str) -> tuple[list[str], dict[str, str]]:
         """Return (canceled ids, {id: reason} of those that could not be)."""
         self._tick()
@@ -211,19 +216,31 @@ class Exchange:
         """Return the owner's open orders, oldest first."""
         return [
             r
-            for r in self._core.open.values()
+            for r in (*self._core.open.values(), *self._core.delayed.values())
             if r.owner == owner
             and (not order_id or r.order_id == order_id)
             and (not market or r.market == market)
             and (not asset_id or r.token_id == asset_id)
         ]
 
+    def beat(self, owner: str, heartbeat_id: str) -> str:
+        """Accept a heartbeat of an API key; return the id of its next."""
+        self._tick()
+        return self.heartbeats.beat(owner, heartbeat_id)
+
     def order(self, order_id: str) -> OrderRecord | None:
         """Return an order in any state; `is_open(record)` tells whether /data/order shows it."""
         return self._core.records.get(order_id)
 
+    def orders_of(self, owner: str) -> list[OrderRecord]:
+        """Return every order of an API key in any state, oldest first."""
+        return [record for record in self._core.records.values() if record.owner == owner]
+
+    def trade(self, trade_id: str) -> TradeRecord | None:
+        return self._core.user_trades.get(trade_id)
+
     def is_open(self, record: OrderRecord) -> bool:
-        return record.order_id in self._core.open
+        return record.order_id in self._core.open or record.order_id in self._core.delayed
 
     def trades(
         self,
@@ -306,30 +323,16 @@ class Exchange:
         return {token: wallet.chain(token) for token in sorted(tokens) if wallet.chain(token)}
 
     def split(self, address: str, condition_id: str, amount: int) -> str:
-        """Turn `amount` dollars into that many shares of both outcomes; return a transaction hash."""
-        wallet, market = self._wallet(address), self._market(condition_id)
-        if amount <= 0 or wallet.chain(CASH) - wallet.outgoing.get(CASH, 0) < amount:
-            raise Refusal(400, "transfer amount exceeds balance")
-        self._core.accounts.split(wallet, condition_id, market.token_ids, amount)
-        return self._chain_effect(wallet, "split", market)
+        self._tick()
+        return self.positions.split(self._wallet(address), condition_id, amount)
 
     def merge(self, address: str, condition_id: str, amount: int) -> str:
-        """The inverse of `split`. Raises Refusal 400 when a balance is too small."""
-        wallet, market = self._wallet(address), self._market(condition_id)
-        free = min(wallet.chain(token) - wallet.outgoing.get(token, 0) for token in market.token_ids)
-        if amount <= 0 or free < amount:
-            raise Refusal(400, "transfer amount exceeds balance")
-        self._core.accounts.merge(wallet, condition_id, market.token_ids, amount)
-        return self._chain_effect(wallet, "merge", market)
+        self._tick()
+        return self.positions.merge(self._wallet(address), condition_id, amount)
 
     def redeem(self, address: str, condition_id: str) -> str:
-        """Turn the shares of a resolved market into its payout; return a transaction hash."""
-        wallet, market = self._wallet(address), self._market(condition_id)
-        if market.state is not MarketState.RESOLVED:
-            raise Refusal(400, "result for condition not received yet")
         self._tick()
-        self._resolution.redeem(wallet, market)
-        return self._core.transaction_hash(f"redeem:{wallet.address}:{condition_id}:{self._core.now}")
+        return self.positions.redeem(self._wallet(address), condition_id)
 
     def open_interest(self, condition_id: str) -> int:
         """Return the dollars behind the market's outstanding pairs."""
@@ -349,31 +352,31 @@ class Exchange:
         """Return the API keys that have traded for this wallet."""
         return sorted(self._wallet(address).owners)
 
+    @property
+    def now_ms(self) -> int:
+        self._tick()
+        return self._core.now
+
+    @property
+    def modes(self) -> Modes:
+        return self._core.modes
+
+    @property
+    def rules(self) -> EngineRules:
+        return self._core.rules
+
     # Inside -----------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
         self._core.now = max(self._core.now, self._core.clock())
 
+    def _silence(self, owner: str) -> None:
+        """Cancel everything of an API key that armed the dead-man switch and fell silent."""
+        self._trading.cancel([r.order_id for r in self._core.open.values() if r.owner == owner], owner=owner)
+
     def _wallet(self, address: str) -> Wallet:
         self.wallet_open(address)
         return self._core.accounts.wallet(address)
-
-    def _market(self, condition_id: str) -> Market:
-        market = self._core.catalogue.by_condition.get(condition_id)
-        if market is None:
-            raise Refusal(404, "market not found")
-        return market
-
-    def _chain_effect(self, wallet: Wallet, what: str, market: Market) -> str:
-        """After a transaction outside the venue: its cache stays old, orders that lost their cover fall away."""
-        self._tick()
-        core = self._core
-        core.dirty = True
-        for asset in (CASH, *market.token_ids):
-            if wallet.chain(asset) < wallet.known(asset):
-                wallet.refresh(asset)
-                self._trading.drop_unfunded(wallet, asset)
-        return core.transaction_hash(f"{what}:{wallet.address}:{market.condition_id}:{core.now}")
 
     def _note_prices(self) -> None:
         """Once a minute: a point of price history and the dollars resting in each open market."""

@@ -6,7 +6,7 @@ Amounts are millionths.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from markets.domain.instruments import Side
@@ -18,9 +18,10 @@ from polybot.sandbox.accounts import FEES, Wallet, add
 from polybot.sandbox.announce import Announcer
 from polybot.sandbox.catalogue import Market
 from polybot.sandbox.core import Core
+from polybot.sandbox.engine_rules import EngineFault
 from polybot.sandbox.engines import LiveEngine
 from polybot.sandbox.messages import CASH, MakerPart, OrderRecord, TradeRecord
-from polybot.sandbox.settlement import Settlement
+from polybot.sandbox.settlement import COLLATERAL, Holds, Moves, Settlement
 from polybot.sandbox.wire import order_event, trade_event
 
 HOUSE_FLOAT = 1_000_000_000_000  # a house trader that runs short is given a million dollars
@@ -54,11 +55,25 @@ class Execution:
         done = Done()
         if not matches:
             return done
+        fate = self._fate(market, taker, matches)
         for _, group in groupby(matches, key=lambda match: match.price):
-            self._trade(market, taker, list(group), done)
+            if fate is EngineFault.PARTIAL:
+                first, second = _halves(list(group))
+                self._trade(market, taker, first, done)
+                if second:
+                    self._trade(market, taker, second, done, fate=fate)
+            else:
+                self._trade(market, taker, list(group), done, fate=fate)
         engine = self._core.engines[market.condition_id]
         engine.execute(matches, outcome=taker.outcome, side=taker.side)
         return done
+
+    def _fate(self, market: Market, taker: Taker, matches: list[Match]) -> EngineFault | None:
+        """Choose how the settlement of a user's match goes wrong, None for well."""
+        core = self._core
+        if taker.record is None and not any(match.maker.order_id in core.open for match in matches):
+            return None
+        return core.rules.fate(core.now, market=market.condition_id)
 
     def _trade(
         self,
@@ -67,17 +82,19 @@ class Execution:
         matches: list[Match],
         done: Done,
         *,
+        fate: EngineFault | None = None,
         inferred: bool = False,
         told: bool = True,
     ) -> None:
         core = self._core
+        moves: Moves = []
         parts: list[MakerPart] = []
-        holds: list[tuple[str, str, int]] = []
+        holds: Holds = []
         makers: list[OrderRecord] = []
         dollars = size = 0
         for match in matches:
             size += match.size
-            dollars += abs(self._clear(market, taker, match, holds))
+            dollars += abs(self._clear(market, taker, match, holds, moves))
             maker = core.open.get(match.maker.order_id)
             if maker is not None:
                 self._maker_filled(maker, match.size)
@@ -86,8 +103,8 @@ class Execution:
         price = matches[0].price
         fee = taker_fee(price, size, market.fee)
         if fee:
-            self._move(taker.wallet, CASH, -fee, holds)
-            add(core.accounts.wallet(FEES, house=True).ledger, CASH, fee)
+            self._move(taker.wallet, CASH, -fee, holds, moves)
+            self._move(core.accounts.wallet(FEES, house=True), CASH, fee, holds, moves)
         done.shares += size
         done.dollars += dollars
         of_user = taker.record is not None or bool(makers)
@@ -107,6 +124,7 @@ class Execution:
             parts=tuple(parts),
             status="MATCHED" if of_user else "CONFIRMED",
             updated_ms=core.now,
+            bucket=1 if fate is EngineFault.PARTIAL else 0,
             inferred=inferred,
         )
         done.trade_ids.append(trade.trade_id)
@@ -114,7 +132,7 @@ class Execution:
         core.counts["trades" if of_user else "house_trades"] += 1
         if of_user:
             core.dirty = True
-            self._settlement.begin(trade, holds)
+            self._settlement.begin(trade, holds, moves, fate=fate)
             self._tell_trade(trade, taker, makers, size)
         if told:
             recorded = not isinstance(core.engines[market.condition_id], LiveEngine)
@@ -167,7 +185,7 @@ class Execution:
 
     # Money ------------------------------------------------------------------------------------------
 
-    def _clear(self, market: Market, taker: Taker, match: Match, holds: list[tuple[str, str, int]]) -> int:
+    def _clear(self, market: Market, taker: Taker, match: Match, holds: Holds, moves: Moves) -> int:
         """Move one match's dollars and shares; return the taker's dollars."""
         accounts = self._core.accounts
         maker = match.maker
@@ -178,10 +196,11 @@ class Execution:
         self._stock(market, taker.wallet, taker_token, result.taker_shares, result.taker_cash)
         self._stock(market, maker_wallet, maker_token, result.maker_shares, result.maker_cash)
         accounts.collateral[market.condition_id] += result.collateral
-        self._move(taker.wallet, CASH, result.taker_cash, holds)
-        self._move(taker.wallet, taker_token, result.taker_shares, holds)
-        self._move(maker_wallet, CASH, result.maker_cash, holds)
-        self._move(maker_wallet, maker_token, result.maker_shares, holds)
+        moves.append((COLLATERAL, "", result.collateral))
+        self._move(taker.wallet, CASH, result.taker_cash, holds, moves)
+        self._move(taker.wallet, taker_token, result.taker_shares, holds, moves)
+        self._move(maker_wallet, CASH, result.maker_cash, holds, moves)
+        self._move(maker_wallet, maker_token, result.maker_shares, holds, moves)
         return result.taker_cash
 
     def _stock(self, market: Market, wallet: Wallet, token: str, shares: int, cash: int) -> None:
@@ -199,8 +218,9 @@ class Execution:
         if lot:
             accounts.split(wallet, market.condition_id, market.token_ids, lot)
 
-    def _move(self, wallet: Wallet, asset: str, delta: int, holds: list[tuple[str, str, int]]) -> None:
+    def _move(self, wallet: Wallet, asset: str, delta: int, holds: Holds, moves: Moves) -> None:
         add(wallet.ledger, asset, delta)
+        moves.append((wallet.address, asset, delta))
         if wallet.house or not delta:
             return
         add(wallet.incoming if delta > 0 else wallet.outgoing, asset, abs(delta))
@@ -218,6 +238,7 @@ class Execution:
             add(wallet.reserved, record.token_id, -size)
         if record.remaining <= 0:
             record.status = "MATCHED"
+            record.ended_ms = core.now
             del core.open[record.order_id]
 
     # Words ------------------------------------------------------------------------------------------
@@ -235,6 +256,12 @@ class Execution:
             core.emit_user(record.owner, record.market, order_event(record, "UPDATE", core.now))
         for owner in dict.fromkeys(record.owner for record in records):
             core.emit_user(owner, trade.market, trade_event(trade, viewer=owner, now_ms=core.now))
+
+
+def _halves(matches: list[Match]) -> tuple[list[Match], list[Match]]:
+    """Split matches of one price into two transactions of about equal size, share by share."""
+    first = [replace(match, size=match.size - match.size // 2) for match in matches]
+    return first, [replace(match, size=match.size // 2) for match in matches if match.size > 1]
 
 
 def _part(market: Market, match: Match, record: OrderRecord | None) -> MakerPart:

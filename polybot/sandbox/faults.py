@@ -16,11 +16,16 @@ from typing import Any
 
 import msgspec
 
+from polybot.sandbox.engine_rules import EngineRule, EngineRules
 from polybot.sandbox.http_core import ApiError, Response, encode
 
 CLOUDFLARE_PAGE = (
     b"<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head>"
     b"<body><h1>Sorry, you have been blocked</h1></body></html>"
+)
+RATE_LIMIT_PAGE = (
+    b"<!DOCTYPE html><html><head><title>Access denied | Cloudflare</title></head>"
+    b"<body><h1>Error 1015</h1><p>You are being rate limited</p></body></html>"
 )
 CATALOGUED = {
     425: {"error": "service not ready"},
@@ -32,12 +37,25 @@ CATALOGUED = {
 }
 
 
+def rate_limit_page() -> Response:
+    """Return what stands between a client that asks too often and the exchange."""
+    return Response(
+        status=429,
+        body=RATE_LIMIT_PAGE,
+        content_type="text/html; charset=UTF-8",
+        headers={"server": "cloudflare", "retry-after": "10"},
+    )
+
+
 class HttpFault(StrEnum):
     STATUS = "status"  # answer with `status` and its catalogued text, or with `body`
     HTML = "html"  # a Cloudflare block page
     MALFORMED = "malformed"  # 200 whose JSON stops in the middle
     EMPTY = "empty"  # 200 without a body
     LATENCY = "latency"  # only wait; the true answer follows
+    TRUNCATED = "truncated"  # the true answer's first half, then the connection is closed
+    RESET = "reset"  # the head of the true answer, then the connection is closed
+    LATE = "late"  # 504 after `latency_ms`; the request takes effect `effect_ms` after it came
     HANG = "hang"  # never answer within `latency_ms`, then 504
 
 
@@ -66,8 +84,10 @@ class HttpRule:
     body: str | None = None
     retry_after: int | None = None
     latency_ms: int = 0
+    effect_ms: int = 5_000  # of a late request
     probability: float = 1.0
     times: int | None = None
+    until_ms: int | None = None
     id: int = 0
     hits: int = 0
 
@@ -98,7 +118,7 @@ class HttpRule:
             return Response(body=(self.body or '{"success":true,"orderID":"0x').encode())
         if self.kind is HttpFault.EMPTY:
             return Response(body=b"")
-        if self.kind is HttpFault.HANG:
+        if self.kind in (HttpFault.HANG, HttpFault.LATE):
             return Response(status=504, body=encode(CATALOGUED[504]))
         return None
 
@@ -126,6 +146,13 @@ class SocketRule:
         return not self.asset_ids or any(asset in self.asset_ids for asset in assets)
 
 
+SCOPES: dict[str, type[HttpRule] | type[SocketRule] | type[EngineRule]] = {
+    "http": HttpRule,
+    "socket": SocketRule,
+    "engine": EngineRule,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One frame to send in place of a true one, `after_ms` from now."""
@@ -137,8 +164,9 @@ class Delivery:
 class Faults:
     """The rules in force. `clock` returns Unix milliseconds."""
 
-    def __init__(self, rng: random.Random, *, clock: Callable[[], int]) -> None:
+    def __init__(self, rng: random.Random, *, clock: Callable[[], int], engine: EngineRules | None = None) -> None:
         self._rng = rng
+        self._engine = engine or EngineRules(0)
         self._clock = clock
         self._next_id = 1
         self.http: list[HttpRule] = []
@@ -150,11 +178,11 @@ class Faults:
             raise ApiError(400, "a fault is a JSON object")
         values = dict(body)
         scope, seconds = values.pop("scope", "http"), values.pop("seconds", None)
-        if scope not in ("http", "socket"):
-            raise ApiError(400, "scope: http or socket")
+        if scope not in SCOPES:
+            raise ApiError(400, "scope: http, socket or engine")
         if not (seconds is None or isinstance(seconds, int | float)):
             raise ApiError(400, "seconds: a number")
-        rule_type: type[HttpRule] | type[SocketRule] = HttpRule if scope == "http" else SocketRule
+        rule_type = SCOPES[scope]
         known = {f.name for f in fields(rule_type)} - {"id", "hits", "held", "until_ms"}
         unknown = sorted(set(values) - known)
         if unknown:
@@ -164,31 +192,41 @@ class Faults:
         except msgspec.ValidationError as error:
             raise ApiError(400, f"{scope} fault: {error}") from None
         rule.id, self._next_id = self._next_id, self._next_id + 1
+        if seconds is not None:
+            rule.until_ms = self._clock() + int(seconds * 1000)
         if isinstance(rule, SocketRule):
-            if seconds is not None:
-                rule.until_ms = self._clock() + int(seconds * 1000)
             self.sockets.append(rule)
+        elif isinstance(rule, EngineRule):
+            self._engine.rules.append(rule)
         else:
             self.http.append(rule)
         return rule.id
 
     def remove(self, rule_id: int | None) -> int:
         """Remove one rule, or all of them, and return how many there were."""
-        before = len(self.http) + len(self.sockets)
+        before = len(self)
         self.http = [r for r in self.http if rule_id is not None and r.id != rule_id]
         self.sockets = [r for r in self.sockets if rule_id is not None and r.id != rule_id]
-        return before - len(self.http) - len(self.sockets)
+        self._engine.rules = [r for r in self._engine.rules if rule_id is not None and r.id != rule_id]
+        return before - len(self)
+
+    def __len__(self) -> int:
+        return len(self.http) + len(self.sockets) + len(self._engine.rules)
 
     def describe(self) -> list[dict[str, Any]]:
-        rules: list[HttpRule | SocketRule] = [*self.http, *self.sockets]
+        rules: list[HttpRule | SocketRule | EngineRule] = [*self.http, *self.sockets, *self._engine.rules]
+        names = {rule_type: scope for scope, rule_type in SCOPES.items()}
         shown = []
         for rule in rules:
             values = {f.name: getattr(rule, f.name) for f in fields(rule) if f.name != "held"}
-            shown.append({"scope": "http" if isinstance(rule, HttpRule) else "socket", **values})
+            shown.append({"scope": names[type(rule)], **values})
         return shown
 
     def for_request(self, service: str, method: str, path: str) -> HttpRule | None:
-        for rule in self.http:
+        for rule in list(self.http):
+            if rule.until_ms is not None and self._clock() >= rule.until_ms:
+                self.http.remove(rule)
+                continue
             if rule.matches(service, method, path) and self._strikes(rule):
                 if rule.times is not None and rule.hits >= rule.times:
                     self.http.remove(rule)

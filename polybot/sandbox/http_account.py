@@ -15,6 +15,7 @@ from polybot.sandbox.http_markets import page
 from polybot.sandbox.messages import CASH
 from polybot.sandbox.notices import Notices
 from polybot.sandbox.order_intake import is_position_id
+from polybot.sandbox.standing import Standing
 from polybot.sandbox.wallets import (
     MANAGER_OPERATORS,
     MONEY_SPENDERS,
@@ -27,7 +28,8 @@ from polybot.sandbox.wallets import (
 
 
 class AccountApi:
-    def __init__(self, exchange: Exchange, keys: KeyRing, notices: Notices) -> None:
+    def __init__(self, exchange: Exchange, keys: KeyRing, notices: Notices, standing: Standing) -> None:
+        self._standing = standing
         self._exchange = exchange
         self._keys = keys
         self._notices = notices
@@ -64,8 +66,8 @@ class AccountApi:
         return "OK"
 
     def closed_only(self, request: Request) -> dict[str, bool]:
-        self._keys.require(request)
-        return {"closed_only": False}
+        key = self._keys.require(request)
+        return {"closed_only": self._standing.is_closed_only(key.address)}
 
     def create_builder(self, request: Request) -> dict[str, str]:
         return self._keys.builder_create(self._keys.require(request))

@@ -22,14 +22,15 @@ JSON_TYPE = "application/json"
 class ApiError(Exception):
     """A refusal in the venue's shape: a status and `{"error": text}` with optional extra keys."""
 
-    def __init__(self, status: int, text: str, **extra: Any) -> None:
+    def __init__(self, status: int, text: str, *, headers: dict[str, str] | None = None, **extra: Any) -> None:
         super().__init__(text)
         self.status = status
         self.text = text
+        self.headers = headers or {}
         self.extra = extra
 
     def response(self) -> Response:
-        return Response(status=self.status, body=encode({"error": self.text, **self.extra}))
+        return Response(status=self.status, body=encode({"error": self.text, **self.extra}), headers=dict(self.headers))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class Request:
     body: bytes
     now_s: float
     params: dict[str, str] = field(default_factory=dict)
+    reply_headers: dict[str, str] = field(default_factory=dict)  # go out with the answer, whatever it is
 
     def first(self, name: str, default: str = "") -> str:
         values = self.query.get(name)
@@ -94,6 +96,15 @@ class Request:
 
 
 Handler = Callable[[Request], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An answer that is made only after a wait: nothing has happened yet when it begins."""
+
+    wait_ms: int
+    finish: Callable[[], Any]
+
 
 encode = msgspec.json.Encoder().encode
 

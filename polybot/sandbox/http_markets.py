@@ -33,6 +33,10 @@ def read_cursor(request: Request) -> int:
         raise ApiError(400, "Invalid next_cursor") from None
 
 
+def cursor_of(offset: int) -> str:
+    return base64.b64encode(str(offset).encode()).decode()
+
+
 def page(request: Request, rows: list[Any], shape: Callable[[Any], Any], *, limit: int) -> dict[str, Any]:
     """Return one page in the CLOB's envelope; `next_cursor` is `LTE=` on the last."""
     start = read_cursor(request)
@@ -40,7 +44,7 @@ def page(request: Request, rows: list[Any], shape: Callable[[Any], Any], *, limi
         return {"limit": limit, "count": 0, "next_cursor": END_CURSOR, "data": []}
     part = rows[start : start + limit]
     end = start + len(part)
-    cursor = base64.b64encode(str(end).encode()).decode() if end < len(rows) else END_CURSOR
+    cursor = cursor_of(end) if end < len(rows) else END_CURSOR
     return {"limit": limit, "count": len(part), "next_cursor": cursor, "data": [shape(row) for row in part]}
 
 
@@ -57,7 +61,7 @@ def compact_market(market: Market) -> dict[str, Any]:
         "sd": market.seconds_delay,
         "cbos": market.game_start_ms is not None,
         "rfqe": False,
-        "itode": False,
+        "itode": market.taker_delay_ms > 0,
         "ibce": False,
         "r": None,
     }

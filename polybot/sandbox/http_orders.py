@@ -6,14 +6,18 @@ a refused leg carries its text in `errorMsg` beside an empty `orderID`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from polybot.sandbox import reading
 from polybot.sandbox.auth import ApiKey, KeyRing
 from polybot.sandbox.exchange import Exchange
-from polybot.sandbox.http_core import ApiError, Request, Router
+from polybot.sandbox.http_core import ApiError, Held, Request, Router
 from polybot.sandbox.http_markets import page
-from polybot.sandbox.messages import OrderRecord, Refusal, TradeRecord
+from polybot.sandbox.limits import SignerLimits
+from polybot.sandbox.messages import NewOrder, OrderRecord, Refusal, TradeRecord
 from polybot.sandbox.order_intake import read_order
+from polybot.sandbox.standing import Standing
 from polybot.sandbox.wire import order_body, trade_body
 
 MAX_BATCH = 15
@@ -22,9 +26,11 @@ PAGE = 100
 
 
 class OrdersApi:
-    def __init__(self, exchange: Exchange, keys: KeyRing) -> None:
+    def __init__(self, exchange: Exchange, keys: KeyRing, *, limits: SignerLimits, standing: Standing) -> None:
         self._exchange = exchange
         self._keys = keys
+        self._limits = limits
+        self._standing = standing
 
     def add_to(self, router: Router) -> None:
         router.add("POST", "/order", self.place)
@@ -42,26 +48,51 @@ class OrdersApi:
         router.add("GET", "/order-scoring", self.scoring)
         router.add("POST", "/orders-scoring", self.scoring_many)
         router.add("POST", "/v1/heartbeats", self.heartbeat)
-        router.add("POST", "/heartbeats", self.heartbeat)
+        router.add("POST", "/heartbeats", self.heartbeat_legacy)
+        router.add("GET", "/v1/user/rate-limit-tier", self.tier)
 
-    def place(self, request: Request) -> dict[str, Any]:
+    def place(self, request: Request) -> dict[str, Any] | Held:
         key = self._keys.require(request)
-        return self._place(request.json(refusal="Invalid order payload"), key)
+        self._take(request, key, "order", 1)
+        body = request.json(refusal="Invalid order payload")
+        self._check_mode([body])
+        order = self._read(body, key)
+        wait = self._exchange.hold_ms(order)
+        if not wait:
+            return self._exchange.place(order).body()
 
-    def place_many(self, request: Request) -> list[dict[str, Any]]:
+        def finish() -> dict[str, Any]:
+            self._check_mode([body])
+            return self._exchange.place(order).body()
+
+        return Held(wait_ms=wait, finish=finish)
+
+    def place_many(self, request: Request) -> list[dict[str, Any]] | Held:
         key = self._keys.require(request)
         legs = request.json(refusal="Invalid order payload")
         if not isinstance(legs, list) or not legs:
             raise ApiError(400, "Invalid order payload")
         if len(legs) > MAX_BATCH:
             raise ApiError(400, f"Too many orders in payload: {len(legs)}, max allowed: {MAX_BATCH}")
-        answers = []
+        self._take(request, key, "order", len(legs))
+        self._check_mode(legs)
+        orders: list[NewOrder | str] = []
+        wait = 0
         for leg in legs:
             try:
-                answers.append(self._place(leg, key))
+                order = self._read(leg, key)
+                wait = max(wait, self._exchange.hold_ms(order))
+                orders.append(order)
             except (ApiError, Refusal) as error:
-                answers.append(_refused_leg(error.text))
-        return answers
+                orders.append(error.text)
+        if not wait:
+            return self._place_all(orders)
+
+        def finish() -> list[dict[str, Any]]:
+            self._check_mode(legs)
+            return self._place_all(orders)
+
+        return Held(wait_ms=wait, finish=finish)
 
     def cancel(self, request: Request) -> dict[str, Any]:
         key = self._keys.require(request)
@@ -69,6 +100,8 @@ class OrdersApi:
         order_id = body.get("orderID") if isinstance(body, dict) else None
         if not isinstance(order_id, str) or not order_id:
             raise ApiError(400, "Invalid orderID")
+        self._take(request, key, "cancel", 1)
+        self._exchange.modes.check_cancel(self._exchange.now_ms)
         return _canceled(self._exchange.cancel([order_id], owner=key.key))
 
     def cancel_many(self, request: Request) -> dict[str, Any]:
@@ -78,10 +111,15 @@ class OrdersApi:
             raise ApiError(400, "Invalid order payload")
         if len(ids) > MAX_CANCEL:
             raise ApiError(400, f"Too many orders in payload, max allowed: {MAX_CANCEL}")
+        self._take(request, key, "cancel", len(ids))
+        self._exchange.modes.check_cancel(self._exchange.now_ms)
         return _canceled(self._exchange.cancel(list(dict.fromkeys(ids)), owner=key.key))
 
     def cancel_all(self, request: Request) -> dict[str, Any]:
-        return _canceled(self._exchange.cancel_all(owner=self._keys.require(request).key))
+        key = self._keys.require(request)
+        self._take(request, key, "cancel", 1)
+        self._exchange.modes.check_cancel(self._exchange.now_ms)
+        return self._counted(request, key, self._exchange.cancel_all(owner=key.key))
 
     def cancel_market(self, request: Request) -> dict[str, Any]:
         key = self._keys.require(request)
@@ -91,25 +129,27 @@ class OrdersApi:
         market, asset_id = body.get("market") or "", body.get("asset_id") or ""
         if not isinstance(market, str) or not isinstance(asset_id, str) or not (market or asset_id):
             raise ApiError(400, "Invalid market")
-        return _canceled(self._exchange.cancel_market(owner=key.key, market=market, asset_id=asset_id))
+        self._take(request, key, "cancel", 1)
+        self._exchange.modes.check_cancel(self._exchange.now_ms)
+        found = self._exchange.cancel_market(owner=key.key, market=market, asset_id=asset_id)
+        return self._counted(request, key, found)
 
     def open_orders(self, request: Request) -> dict[str, Any]:
         key = self._keys.require(request)
-        found = self._exchange.open_orders(
+        found = reading.open_orders(
+            self._exchange,
             owner=key.key,
             order_id=request.first("id"),
             market=request.first("market"),
             asset_id=request.first("asset_id"),
         )
-        return page(request, found, order_body, limit=PAGE)
+        return self._page(request, found, order_body)
 
     def order(self, request: Request) -> Any:
         """Return an open order of the key; anything else is null, as on the venue."""
         key = self._keys.require(request)
-        record = self._exchange.order(request.params["id"])
-        if record is None or record.owner != key.key or not self._exchange.is_open(record):
-            return None
-        return order_body(record)
+        record = reading.one_order(self._exchange, request.params["id"], owner=key.key)
+        return None if record is None else order_body(record)
 
     def pre_migration(self, request: Request) -> dict[str, Any]:
         self._keys.require(request)
@@ -130,7 +170,7 @@ class OrdersApi:
         def shape(trade: TradeRecord) -> dict[str, Any]:
             return trade_body(trade, viewer=key.key)
 
-        return page(request, found, shape, limit=PAGE)
+        return self._page(request, reading.trades(self._exchange, found), shape)
 
     def scoring(self, request: Request) -> dict[str, bool]:
         key = self._keys.require(request)
@@ -143,14 +183,56 @@ class OrdersApi:
             raise ApiError(400, "Invalid order payload")
         return {str(order_id): self._is_scoring(str(order_id), key) for order_id in ids[:MAX_CANCEL]}
 
-    def heartbeat(self, request: Request) -> None:
-        self._keys.require(request)
-        raise ApiError(400, "heartbeats are not served by this exchange: it never cancels for want of one")
+    def heartbeat(self, request: Request) -> dict[str, str]:
+        """Accept a heartbeat of the key; the first one arms the switch."""
+        key = self._keys.require(request)
+        body = request.json() if request.body else {}
+        given = body.get("heartbeat_id") if isinstance(body, dict) else None
+        if not isinstance(given, str | None):
+            raise ApiError(400, "Invalid payload")
+        return {"heartbeat_id": self._exchange.beat(key.key, given or "")}
 
-    def _place(self, body: Any, key: ApiKey) -> dict[str, Any]:
+    def heartbeat_legacy(self, request: Request) -> dict[str, str]:
+        self._exchange.heartbeats.beat_legacy(self._keys.require(request).key)
+        return {"status": "ok"}
+
+    def tier(self, request: Request) -> dict[str, Any]:
+        """Return the signer's rate-limit tier; the venue's own shape is not known."""
+        tier = self._limits.tier(self._keys.require(request).address)
+        return {"tier": tier.name}
+
+    def _read(self, body: Any, key: ApiKey) -> NewOrder:
         order = read_order(body, key, self._exchange)
-        self._exchange.wallet_open(order.maker)
-        return self._exchange.place(order).body()
+        self._standing.check_order(key.address, order)
+        return order
+
+    def _place_all(self, orders: list[NewOrder | str]) -> list[dict[str, Any]]:
+        answers = []
+        for order in orders:
+            if isinstance(order, str):
+                answers.append(_refused_leg(order))
+                continue
+            try:
+                answers.append(self._exchange.place(order).body())
+            except Refusal as error:
+                answers.append(_refused_leg(error.text))
+        return answers
+
+    def _check_mode(self, bodies: list[Any]) -> None:
+        """Refuse when the engine takes no such orders now; a batch stands or falls with its least welcome leg."""
+        post_only = all(isinstance(body, dict) and body.get("postOnly") is True for body in bodies)
+        self._exchange.modes.check_place(self._exchange.now_ms, post_only=post_only)
+
+    def _take(self, request: Request, key: ApiKey, kind: str, cost: int) -> None:
+        request.reply_headers.update(self._limits.take(key.address, kind, cost, self._exchange.now_ms))
+
+    def _counted(self, request: Request, key: ApiKey, found: tuple[list[str], dict[str, str]]) -> dict[str, Any]:
+        request.reply_headers.update(self._limits.owe(key.address, len(found[0]), self._exchange.now_ms))
+        return _canceled(found)
+
+    def _page(self, request: Request, rows: list[Any], shape: Callable[[Any], Any]) -> dict[str, Any]:
+        exchange = self._exchange
+        return reading.quirky_page(request, rows, shape, limit=PAGE, rules=exchange.rules, now_ms=exchange.now_ms)
 
     def _is_scoring(self, order_id: str, key: ApiKey) -> bool:
         """Whether an open order earns liquidity rewards: large enough and near enough to the middle."""

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import uvicorn
 
-from polybot.sandbox.exchange import ExchangeOptions
+from polybot.sandbox.options import ExchangeOptions
 from polybot.sandbox.server import PREFIXES, SandboxApp
 from polybot.sandbox.wiring import build_app
 

@@ -16,12 +16,25 @@ CASH = "cash"  # the asset name of pUSD in balances; every other asset is a toke
 
 
 class Refusal(Exception):
-    """The exchange said no. `status` is the HTTP status and `text` the venue's own words."""
+    """The exchange said no. `status` is the HTTP status and `text` the venue's own words.
 
-    def __init__(self, status: int, text: str) -> None:
+    `extra` keys go beside the text; a `body` replaces the usual `{"error": text}` altogether.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        text: str,
+        *,
+        headers: dict[str, str] | None = None,
+        extra: dict[str, Any] | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(text)
         self.status = status
         self.text = text
+        self.headers = headers or {}
+        self.body = body if body is not None else {"error": text, **(extra or {})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +138,7 @@ class OrderRecord:
     matched: int = 0
     status: str = "LIVE"  # LIVE MATCHED CANCELED INVALID CANCELED_MARKET_RESOLVED ...
     trade_ids: list[str] = field(default_factory=list)
+    ended_ms: int = 0  # when it left the book, 0 while it is open
 
     @property
     def remaining(self) -> int:
@@ -163,10 +177,25 @@ class TradeRecord:
     fee: int  # pUSD paid by the taker
     matched_ms: int
     parts: tuple[MakerPart, ...]
-    status: str = "MATCHED"  # MATCHED MINED CONFIRMED (RETRYING FAILED later)
+    status: str = "MATCHED"  # MATCHED MINED CONFIRMED, RETRYING FAILED
     updated_ms: int = 0
     transaction_hash: str = ""
+    bucket: int = 0  # which of the transactions that the match was split into
+    error: str = ""  # why its settlement failed
     inferred: bool = False  # filled against a trade that a replay deduced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainRow:
+    """A transaction of a user outside the book: split, merge, conversion, redemption, transfer."""
+
+    wallet: str
+    kind: str  # as the Data API's activity names it
+    market: str  # condition id
+    size: int
+    cash: int
+    at_ms: int
+    hash: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

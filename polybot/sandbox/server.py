@@ -15,9 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 from polybot.sandbox.exchange import Exchange
-from polybot.sandbox.faults import Faults, When
-from polybot.sandbox.http_core import ApiError, Request, Response, Router, answer, parse_query
+from polybot.sandbox.faults import Faults, HttpFault, HttpRule, When, rate_limit_page
+from polybot.sandbox.http_core import ApiError, Held, Request, Response, Router, answer, encode, parse_query
+from polybot.sandbox.limits import TOO_MANY, AddressLimits
 from polybot.sandbox.messages import ExchangeEvent, MarketEvent, Refusal
+from polybot.sandbox.schedule import Schedule
 from polybot.sandbox.stats import Stats
 from polybot.sandbox.ws_core import Receive, Send
 from polybot.sandbox.ws_market import MarketHub
@@ -43,9 +45,14 @@ class SandboxApp:
         user_hub: UserHub,
         faults: Faults,
         stats: Stats,
+        limits: AddressLimits,
+        schedule: Schedule,
         clock: Callable[[], int],
     ) -> None:
         self.exchange = exchange
+        self._limits = limits
+        self._schedule = schedule
+        self._late: list[tuple[int, str, Request]] = []  # (when, service, request) that arrive after their answer
         self.ports: dict[int, str] = {}
         self._routers = routers
         self._market_hub = market_hub
@@ -66,12 +73,25 @@ class SandboxApp:
         while True:
             started = time.monotonic()
             try:
-                self.exchange.step(self._clock())
+                self.step()
             except Exception:
                 self._stats.step_errors += 1
                 if self._stats.step_errors <= 20:
                     log.exception("a step of the engine failed")
             await asyncio.sleep(max(0.001, STEP_S - (time.monotonic() - started)))
+
+    def step(self) -> None:
+        """Bring everything to the present: the engine, requests that arrive late, faults whose time has come."""
+        now = self._clock()
+        self.exchange.step(now)
+        if self._late:
+            due = [entry for entry in self._late if entry[0] <= now]
+            self._late = [entry for entry in self._late if entry[0] > now]
+            for _, service, request in due:
+                response = self._dispatch(service, request)[1]
+                if isinstance(response, Held):
+                    response = _finish(response)
+        self._schedule.step(now)
 
     def _on_event(self, event: ExchangeEvent) -> None:
         if isinstance(event, MarketEvent):
@@ -89,36 +109,57 @@ class SandboxApp:
         rule = self._faults.for_request(service, method, path) if self._faults.http else None
         if rule is not None and rule.latency_ms:
             await asyncio.sleep(rule.latency_ms / 1000)
-        response = rule.response() if rule is not None and rule.when is When.BEFORE else None
+        client = scope.get("client")
+        response = await self._limit(client[0] if client else "", service, method, path)
+        if response is None and body is None:
+            response = ApiError(413, "Payload exceeds the limit").response()
         if response is None:
-            if body is None:
-                response = ApiError(413, "Payload exceeds the limit").response()
-            else:
-                request = Request(
-                    method=method,
-                    path=path,
-                    query=parse_query(scope["query_string"]),
-                    headers={k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]},
-                    body=body,
-                    now_s=self._clock() / 1000,
-                )
-                label, response = self._dispatch(service, request)
-            if rule is not None and rule.when is When.AFTER:
-                response = rule.response() or response
+            request = Request(
+                method=method,
+                path=path,
+                query=parse_query(scope["query_string"]),
+                headers={k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]},
+                body=body or b"",
+                now_s=self._clock() / 1000,
+            )
+            label, response = await self._answer(service, request, rule)
         self._stats.request(label, (time.perf_counter() - arrived) * 1000, failed=response.status >= 400)
-        await _respond(send, response)
+        cut = rule.kind if rule is not None and rule.kind in (HttpFault.TRUNCATED, HttpFault.RESET) else None
+        await _respond(send, response, cut=cut)
 
-    def _dispatch(self, service: str, request: Request) -> tuple[str, Response]:
+    async def _answer(self, service: str, request: Request, rule: HttpRule | None) -> tuple[str, Response]:
+        """Return (label, answer): the true one, or what a fault puts in its place before or after its effect."""
+        instead = rule.response() if rule is not None else None
+        if rule is not None and instead is not None and rule.when is When.BEFORE:
+            if rule.kind is HttpFault.LATE:
+                self._late.append((self._clock() + rule.effect_ms - rule.latency_ms, service, request))
+            return f"{service} {request.method} fault", instead
+        label, made = self._dispatch(service, request)
+        if isinstance(made, Held):
+            await asyncio.sleep(made.wait_ms / 1000)
+            made = _finish(made)
+        made.headers.update(request.reply_headers)
+        return label, instead or made
+
+    async def _limit(self, address: str, service: str, method: str, path: str) -> Response | None:
+        """Delay a request that comes too often; return the refusal when the delay would be too long."""
+        wait = self._limits.wait_ms(address, service, method, path, self._clock())
+        if wait is None:
+            return rate_limit_page() if self._limits.html else ApiError(429, TOO_MANY).response()
+        if wait:
+            await asyncio.sleep(wait / 1000)
+        return None
+
+    def _dispatch(self, service: str, request: Request) -> tuple[str, Response | Held]:
         router = self._routers[service]
         label = f"{service} unknown"
         try:
             route, handler, request.params = router.resolve(request.method, request.path)
             label = f"{service} {route}"
-            return label, answer(handler(request))
-        except ApiError as error:
-            return label, error.response()
-        except Refusal as error:
-            return label, ApiError(error.status, error.text).response()
+            value = handler(request)
+            return label, value if isinstance(value, Held) else answer(value)
+        except (ApiError, Refusal) as error:
+            return label, _refused(error)
         except Exception:
             log.exception("%s failed", label)
             return label, ApiError(500, "Internal server error").response()
@@ -145,6 +186,20 @@ class SandboxApp:
         await hub.handle(receive, send)
 
 
+def _refused(error: ApiError | Refusal) -> Response:
+    if isinstance(error, ApiError):
+        return error.response()
+    return Response(status=error.status, body=encode(error.body), headers=dict(error.headers))
+
+
+def _finish(held: Held) -> Response:
+    """Do what was held, now that its wait is over."""
+    try:
+        return answer(held.finish())
+    except (ApiError, Refusal) as error:
+        return _refused(error)
+
+
 async def _read_body(receive: Receive) -> bytes | None:
     """Return the whole body, None when it is larger than the limit."""
     message = await receive()
@@ -163,11 +218,16 @@ async def _read_body(receive: Receive) -> bytes | None:
     return b"".join(parts)
 
 
-async def _respond(send: Send, response: Response) -> None:
+async def _respond(send: Send, response: Response, *, cut: HttpFault | None = None) -> None:
+    """Send an answer; a cut one names its whole length and stops early, and the server closes the connection."""
     headers = [
         (b"content-type", response.content_type.encode()),
         (b"content-length", str(len(response.body)).encode()),
         *((k.encode(), v.encode()) for k, v in response.headers.items()),
     ]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    if cut is not None:
+        half = response.body[: len(response.body) // 2] if cut is HttpFault.TRUNCATED else b""
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        return
     await send({"type": "http.response.body", "body": response.body})

@@ -130,12 +130,14 @@ class StateFile:
             core.accounts.funded += wallet.ledger.get(CASH, 0)
         for entry in saved.users["orders"]:
             record = OrderRecord(**{**entry, "side": Side(entry["side"]), "order_type": OrderType(entry["order_type"])})
+            if record.status == "DELAYED":  # its delay ended with the exchange that held it
+                record.status = "CANCELED_ORDER_TIMED_OUT"
             core.records[record.order_id] = record
         for entry in saved.users["trades"]:
             parts = tuple(MakerPart(**{**part, "side": Side(part["side"])}) for part in entry["parts"])
             trade = TradeRecord(**{**entry, "side": Side(entry["side"]), "parts": parts})
             core.user_trades[trade.trade_id] = trade
-            if trade.status in ("MATCHED", "MINED"):
+            if trade.status in ("MATCHED", "RETRYING", "MINED"):
                 self._resume(trade, [(a, asset, d) for a, asset, d in saved.users["holds"].get(trade.trade_id, [])])
         self._pair_up()
         for order_id in saved.users["open"]:

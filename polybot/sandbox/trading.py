@@ -6,6 +6,9 @@ on it (post-only, FOK, FAK, one dollar), money, then effect. A refusal therefore
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from markets.domain.instruments import MarketState, Side
 from markets.domain.units import ONE, notional_up, text_from_micro
 from markets.venues.simulated import refusals
@@ -16,12 +19,26 @@ from polybot.sandbox.admission import GTD_EARLY_S, Admitted, admit
 from polybot.sandbox.announce import Announcer
 from polybot.sandbox.catalogue import Market
 from polybot.sandbox.core import Core
+from polybot.sandbox.engine_rules import EngineFault
 from polybot.sandbox.execution import Execution, Taker
 from polybot.sandbox.messages import CASH, NewOrder, OrderRecord, PlaceResult, Refusal
 from polybot.sandbox.wire import order_event
 
+KEEP_KILLED = 5_000
 NOT_FOUND = "Order not found or already canceled"
 ALREADY_MATCHED = "Order already matched"
+DELAYED = "order match delayed due to market conditions"  # why an order in its delay is not cancelled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """An order that passed every check, and what it would do."""
+
+    record: OrderRecord
+    market: Market
+    terms: Admitted
+    matches: list[Match]
+    wallet: Wallet
 
 
 class Trading:
@@ -30,6 +47,9 @@ class Trading:
         self._announcer = announcer
         self._execution = execution
         self._dated: dict[str, int] = {}  # order id -> when it is taken off, Unix ms
+        self._phantoms: list[tuple[int, str, str, int]] = []  # (when, address, asset, amount) still set aside
+        self._killed: dict[str, None] = {}  # hashes of killed FOK and FAK orders, oldest first
+        self.delay: Callable[..., None] | None = None  # holds a marketable order; set by who owns delays
 
     # Arrival ----------------------------------------------------------------------------------------
 
@@ -43,12 +63,42 @@ class Trading:
 
     def _place(self, order: NewOrder) -> PlaceResult:
         core = self._core
+        judged = self._judge(order)
+        record, market = judged.record, judged.market
+        judged.wallet.owners.add(order.owner)
+        core.record_add(record)
+        core.counts["orders"] += 1
+        core.dirty = True
+        if judged.matches and market.seconds_delay and self.delay is not None:
+            record.status = "DELAYED"
+            self._tell(record, "PLACEMENT")
+            self.delay(order, record, seconds=market.seconds_delay)
+            return PlaceResult(order_id=order.order_id, status="delayed")
+        self._tell(record, "PLACEMENT")
+        return self._effect(order, judged)
+
+    def is_marketable(self, order: NewOrder) -> bool:
+        """Check an order without taking it; return whether it would match now. Raises Refusal like `place`."""
+        return bool(self._judge(order).matches)
+
+    def mature(self, order: NewOrder, record: OrderRecord) -> None:
+        """Match or rest an order whose delay is over. Raises Refusal when a check no longer passes."""
+        judged = self._judge(order, record=record)
+        if not judged.matches:
+            record.status = "UNMATCHED"
+            self._tell(record, "UPDATE")
+        record.status = "LIVE"
+        self._effect(order, judged)
+
+    def _judge(self, order: NewOrder, *, record: OrderRecord | None = None) -> _Judged:
+        """Check everything about an order and change nothing. `record` is one that is already known."""
+        core = self._core
         market = core.catalogue.by_token.get(order.token_id)
         if market is None:
             raise Refusal(404, refusals.NO_BOOK)
         if market.state is not MarketState.OPEN:
             raise Refusal(400, refusals.NOT_READY)
-        if order.order_id in core.records:
+        if record is None and self._is_known(order.order_id):
             raise Refusal(400, refusals.duplicated(order.order_id))
         terms = admit(order, market, now_ms=core.now)
         outcome = market.index_of(order.token_id)
@@ -57,27 +107,26 @@ class Trading:
             raise Refusal(400, refusals.NOT_READY)
         size = terms.size if terms.cash is None else None
         matches = engine.plan(outcome, order.side, terms.limit, size=size, cash=terms.cash)
-        record = self._record(order, market, outcome, terms)
+        record = record or self._record(order, market, outcome, terms)
         self._check_book(order, record, terms, matches)
         wallet = core.accounts.wallet(order.maker)
-        wallet.owners.add(order.owner)
         self._check_money(order, market, wallet, matches)
-        core.record_add(record)
-        core.counts["orders"] += 1
-        core.dirty = True
-        self._tell(record, "PLACEMENT")
-        return self._effect(order, record, market, terms, matches=matches, wallet=wallet)
+        return _Judged(record=record, market=market, terms=terms, matches=matches, wallet=wallet)
 
-    def _effect(
-        self,
-        order: NewOrder,
-        record: OrderRecord,
-        market: Market,
-        terms: Admitted,
-        *,
-        matches: list[Match],
-        wallet: Wallet,
-    ) -> PlaceResult:
+    def _is_known(self, order_id: str) -> bool:
+        """Whether this hash is a duplicate: it was taken before, or (as a fault may say) killed before."""
+        core = self._core
+        known = core.records.get(order_id)
+        if known is None:
+            refuses = order_id in self._killed and core.rules.strike(EngineFault.REFUSE_KILLED, core.now) is not None
+            return refuses
+        if known.status == "CANCELED":
+            return core.rules.strike(EngineFault.REPOST_CANCELED, core.now) is None
+        return True
+
+    def _effect(self, order: NewOrder, judged: _Judged) -> PlaceResult:
+        record, market, terms = judged.record, judged.market, judged.terms
+        matches, wallet = judged.matches, judged.wallet
         outcome = market.index_of(order.token_id)
         taker = Taker(
             order_id=order.order_id, owner=order.owner, wallet=wallet, outcome=outcome, side=order.side, record=record
@@ -88,10 +137,12 @@ class Trading:
             self._rest(record, market)
         elif not _is_full(terms, matches, record.matched):
             record.status = "CANCELED"
+            record.ended_ms = self._core.now
             self._tell(record, "CANCELLATION")
         else:
             record.size = max(record.size, record.matched)
             record.status = "MATCHED"
+            record.ended_ms = self._core.now
         self._execution.announce_books(market, traded=bool(matches))
         return PlaceResult(
             order_id=order.order_id,
@@ -174,6 +225,10 @@ class Trading:
                 self.take_off(record, "CANCELED")
                 canceled.append(order_id)
                 continue
+            waiting = self._core.delayed.get(order_id)
+            if waiting is not None and waiting.owner == owner:
+                refused[order_id] = DELAYED
+                continue
             known = self._core.records.get(order_id)
             matched = known is not None and known.owner == owner and known.status == "MATCHED"
             refused[order_id] = ALREADY_MATCHED if matched else NOT_FOUND
@@ -183,18 +238,33 @@ class Trading:
         """Remove an open order, release its money, tell its owner and the market."""
         core = self._core
         market = core.catalogue.by_condition[record.market]
-        release_all(core, record)
+        self._release(record, phantom=status == "CANCELED")
         core.engines[market.condition_id].remove(record.order_id)
         del core.open[record.order_id]
         self._dated.pop(record.order_id, None)
         record.status = status
+        record.ended_ms = core.now
         core.dirty = True
         self._tell(record, "CANCELLATION")
         self._execution.announce_books(market, traded=False)
 
+    def _release(self, record: OrderRecord, *, phantom: bool) -> None:
+        """Give back what the order had set aside, later when a fault keeps it as a phantom."""
+        core = self._core
+        asset, amount = reservation(record)
+        lag = core.rules.lag(EngineFault.PHANTOM_RESERVATION, core.now) if phantom else 0
+        if lag:
+            self._phantoms.append((core.now + lag, record.maker, asset, amount))
+        else:
+            add(core.accounts.wallet(record.maker).reserved, asset, -amount)
+
     def expire(self) -> None:
         """Take off GTD orders, a minute before their stated expiration as the venue does."""
         core = self._core
+        if self._phantoms:
+            for entry in [p for p in self._phantoms if p[0] <= core.now]:
+                self._phantoms.remove(entry)
+                add(core.accounts.wallet(entry[1]).reserved, entry[2], -entry[3])
         if not self._dated:
             return
         due = [order_id for order_id, at in self._dated.items() if at <= core.now]
@@ -228,6 +298,9 @@ class Trading:
 
     def _tell_killed(self, order: NewOrder, record: OrderRecord, terms: Admitted, reason: str) -> None:
         record.status = f"CANCELED_{reason}"
+        self._killed[order.order_id] = None
+        if len(self._killed) > KEEP_KILLED:
+            del self._killed[next(iter(self._killed))]
         if terms.cash is not None:
             record.size = terms.cash  # the venue states a killed market BUY in dollars
         self._tell(record, "CANCELLATION")
@@ -245,8 +318,3 @@ def reservation(record: OrderRecord) -> tuple[str, int]:
     if record.side is Side.BUY:
         return CASH, notional_up(record.price, record.remaining)
     return record.token_id, record.remaining
-
-
-def release_all(core: Core, record: OrderRecord) -> None:
-    asset, amount = reservation(record)
-    add(core.accounts.wallet(record.maker).reserved, asset, -amount)

@@ -76,11 +76,11 @@ def trade_body(trade: TradeRecord, *, viewer: str) -> dict[str, Any]:
         "match_time_nano": str(trade.matched_ms * 1_000_000),
         "last_update": str(trade.updated_ms // 1000),
         "outcome": trade.outcome,
-        "bucket_index": 0,
+        "bucket_index": trade.bucket,
         "owner": trade.owner,
         "maker_address": trade.maker,
         "transaction_hash": trade.transaction_hash,
-        "err_msg": None,
+        "err_msg": trade.error or None,
         "trader_side": "TAKER" if viewer == trade.owner else "MAKER",
         "maker_orders": [_part_body(part) for part in trade.parts],
     }

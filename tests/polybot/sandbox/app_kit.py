@@ -12,7 +12,7 @@ from eth_account import Account
 
 from polybot.sandbox.auth import hmac_signature
 from polybot.sandbox.eip712 import auth_digest
-from polybot.sandbox.exchange import ExchangeOptions
+from polybot.sandbox.options import ExchangeOptions
 from polybot.sandbox.server import SandboxApp
 from polybot.sandbox.wiring import build_app
 
@@ -41,7 +41,7 @@ class Local:
 
     def step(self) -> None:
         """Let the exchange see the clock, as its own loop does every 20 ms."""
-        self.app.exchange.step(self.now_ms)
+        self.app.step()
 
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()

@@ -13,8 +13,9 @@ from markets.domain.units import micro_from_text
 from markets.venues.simulated.matching import OrderType
 from polybot.sandbox.catalogue import Market
 from polybot.sandbox.engines import LiveEngine
-from polybot.sandbox.exchange import Exchange, ExchangeOptions
+from polybot.sandbox.exchange import Exchange
 from polybot.sandbox.messages import ExchangeEvent, MarketEvent, NewOrder, PlaceResult, UserEvent
+from polybot.sandbox.options import ExchangeOptions
 
 START_MS = 1_790_000_000_000
 ALICE, BOB = "0x" + "aA" * 20, "0x" + "bb" * 20

@@ -11,8 +11,9 @@ from markets.domain.instruments import Side
 from markets.venues.simulated.matching import OrderType
 from polybot.sandbox.admission import admit, amount_decimals, decimals
 from polybot.sandbox.catalogue import Market
-from polybot.sandbox.exchange import Exchange, ExchangeOptions
+from polybot.sandbox.exchange import Exchange
 from polybot.sandbox.messages import Refusal
+from polybot.sandbox.options import ExchangeOptions
 from tests.polybot.sandbox.exchange_kit import ALICE, START_MS, amounts
 
 MARKET = Exchange(ExchangeOptions(seed=1, rate=0), clock=lambda: START_MS).markets()[0]

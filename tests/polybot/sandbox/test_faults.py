@@ -95,7 +95,7 @@ def test_a_corrupt_frame_is_cut_in_the_middle() -> None:
         ({"kind": "status", "times": "two"}, r"Expected `int \| null`, got `str` - at `\$.times`"),
         ({"scope": "socket", "kind": "stall", "seconds": "5"}, "seconds: a number"),
         ({"kind": "status", "when": "later"}, "Invalid enum value 'later'"),
-        ({"scope": "moon"}, "scope: http or socket"),
+        ({"scope": "moon"}, "scope: http, socket or engine"),
         ({"kind": "status", "colour": 1}, "unknown: colour"),
     ],
 )

@@ -12,8 +12,9 @@ import pytest
 from markets.domain.instruments import MarketState, Side
 from markets.domain.units import ONE, text_from_micro
 from markets.venues.simulated.matching import OrderType
-from polybot.sandbox.exchange import Exchange, ExchangeOptions
+from polybot.sandbox.exchange import Exchange
 from polybot.sandbox.messages import CASH, MarketEvent, NewOrder, Refusal
+from polybot.sandbox.options import ExchangeOptions
 from polybot.sandbox.state import StateError
 from tests.polybot.sandbox.exchange_kit import ALICE, BOB, START_MS, Desk, amounts, limit, owner_of
 

@@ -18,8 +18,9 @@ import pytest
 
 from markets.domain.instruments import Side
 from polybot.sandbox import replay as replay_module
-from polybot.sandbox.exchange import Exchange, ExchangeOptions
+from polybot.sandbox.exchange import Exchange
 from polybot.sandbox.messages import MarketEvent, Refusal
+from polybot.sandbox.options import ExchangeOptions
 from polybot.sandbox.recordings import RecordingError
 from tests.polybot.sandbox.exchange_kit import ALICE, limit, owner_of
 
