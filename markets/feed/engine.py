@@ -48,6 +48,7 @@ class Engine:
         self._protocol = protocol
         self._by_token: dict[str, Tracked] = {}
         self._by_condition: dict[str, list[Tracked]] = {}
+        self._conditions: frozenset[str] = frozenset()
         self._dirty: dict[int, Tracked] = {}
         self._prints = Prints()
         self._subscriptions = 0
@@ -78,6 +79,7 @@ class Engine:
         self._by_condition = {}
         for tracked in self.tracked.values():
             self._by_condition.setdefault(tracked.outcome.condition_id, []).append(tracked)
+        self._conditions = frozenset(self._by_condition)
         return set(new)
 
     # ---- what shards say ------------------------------------------------------------------------
@@ -315,6 +317,15 @@ class Engine:
             if tracked.ready:
                 self._gap(tracked, GapReason.RECONNECTED, now_ms)
             self.out.finish_candle(tracked.candle.finish())
+
+    # ---- for the recorder -------------------------------------------------------------------------
+
+    def condition_ids(self) -> frozenset[str]:
+        return self._conditions
+
+    def books_text(self) -> list[bytes]:
+        """Return every known book as the venue would send it."""
+        return [self._protocol.book_text(t.claim()) for t in self.tracked.values() if t.ready]
 
     # ---- helpers --------------------------------------------------------------------------------------
 

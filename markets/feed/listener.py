@@ -20,6 +20,7 @@ from markets.domain.views import BookStatus
 from markets.feed.engine import Engine
 from markets.feed.prober import Probed, Prober
 from markets.feed.publisher import Publisher
+from markets.feed.recorder import Recorder
 from markets.feed.shard import Down, Frames, Shard, Up
 from markets.feed.shards import Shards
 from markets.feed.storage import Rows, Storage, WatchList
@@ -48,6 +49,7 @@ class Listener:
         url: Callable[[], str],
         tickstore_url: str,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        recorder: Recorder | None = None,
     ) -> None:
         self.inbox: SimpleQueue[Any] = SimpleQueue()
         self.engine = Engine(protocol)
@@ -55,6 +57,7 @@ class Listener:
         self.shards = Shards(lambda number: Shard(number, protocol, url, self.inbox), protocol.assets_per_socket)
         self.prober = Prober(books, self.inbox)
         self.storage = Storage(venue, self.inbox, TickstoreWriter(tickstore_url), self.status)
+        self.recorder = recorder
         self._clock_ms = clock_ms
         self._stop = threading.Event()
         self._venue = venue
@@ -73,6 +76,8 @@ class Listener:
         self._open_epoch(self._clock_ms())
         self.prober.start()
         self.storage.start()
+        if self.recorder:
+            self.recorder.start()
         try:
             while not self._stop.is_set():
                 self._turn()
@@ -121,6 +126,7 @@ class Listener:
     def _applied(self, item: Any) -> None:
         now_ms = self._clock_ms()
         if isinstance(item, Frames):
+            self._record(item)
             self.engine.frames(item.frames, item.received_ns)
         elif isinstance(item, Probed):
             self.prober.idle = True
@@ -133,6 +139,15 @@ class Listener:
         elif isinstance(item, Down):
             self.engine.lost(self.shards.tokens_of(item.shard), now_ms)
             log.warning("feed shard %s lost: %s", item.shard, item.reason)
+
+    def _record(self, item: Frames) -> None:
+        """Hand frames to the recorder before they change the books: what it opens with is what they follow on."""
+        if self.recorder is None:
+            return
+        conditions = self.engine.condition_ids()
+        if self.recorder.wants_books(item.received_ns, conditions):
+            self.recorder.begin(item.received_ns, conditions, self.engine.books_text())
+        self.recorder.heard(item.received_ns, item.frames)
 
     def _flush(self, now_ms: int) -> None:
         engine, out = self.engine, self.engine.out
@@ -167,6 +182,8 @@ class Listener:
     def _report(self, now_ms: int) -> None:
         self._rate.note(self.engine.frames_read, time.monotonic())
         self.publisher.status_write(self.status(), now_ms)
+        while self.recorder and not self.recorder.notices.empty():
+            self.engine.out.notices.append(self.recorder.notices.get())
         for shard in self.shards.all():
             down_ms = shard.down_for_ms()
             self._tell(f"shard {shard.number}", down_ms > _DOWN_AFTER_MS, shard.last_error or "no connection yet")
@@ -222,6 +239,7 @@ class Listener:
             "down": dict(self._down),
             "rows_written": self.storage.rows_written,
             "rows_dropped": self.storage.rows_dropped,
+            "recording": self.recorder.status() if self.recorder else None,
         }  # fmt: skip
 
     def _shut_down(self) -> None:
@@ -231,8 +249,12 @@ class Listener:
         now_ms = self._clock_ms()
         self.engine.stop(now_ms)
         self._flush(now_ms)
+        if self.recorder:
+            self.recorder.stop()
         self.storage.stop()
         self.storage.join(timeout=3)
+        if self.recorder:
+            self.recorder.join(timeout=3)
         for shard in self.shards.all():
             shard.join(timeout=1)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from polybot.logs import logging_settings
 from polybot.settings import env
 from polybot.settings.theme import UNFOLD  # noqa: F401  the admin's theme reads it
@@ -79,6 +81,7 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": env.database_from_url(ENV.database_url)}
+RECORD_DIR = Path(ENV.polybot_record_dir) if ENV.polybot_record_dir else None  # the feed's recordings
 
 # One server, one database per purpose: a flush of one leaves the others alone.
 TICKSTORE_URL = env.redis_url_for(ENV.redis_url, db=2)

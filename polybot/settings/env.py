@@ -32,6 +32,7 @@ class Environment(BaseSettings):
     polybot_venue: Literal["sandbox", "polymarket"] = "sandbox"
     polybot_log_format: Literal["text", "json"] = "text"
     polybot_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    polybot_record_dir: str = ""
     polybot_https: bool = False  # true behind a TLS proxy: secure cookies, HSTS
 
     polymarket_clob_url: str = "https://clob.polymarket.com"

@@ -24,6 +24,7 @@ class UpOptions:
     speed: float | None
     seed: int | None
     rate: float | None
+    record: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,7 @@ def parse_up(arguments: list[str], *, project: Path, environment: dict[str, str]
     parser.add_argument("--speed", type=_positive, metavar="X", help="replay speed; 1 is as recorded")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the local exchange's order flow")
     parser.add_argument("--rate", type=_positive, metavar="N", help="messages per second of the local exchange")
+    parser.add_argument("--record", metavar="DIR", help="write what the feed hears into files there")
     words = parser.parse_args(arguments)
     replay = tuple(Path(word).expanduser().resolve() for word in words.replay)
     for path in replay:
@@ -64,6 +66,7 @@ def parse_up(arguments: list[str], *, project: Path, environment: dict[str, str]
         speed=words.speed,
         seed=words.seed,
         rate=words.rate,
+        record=Path(words.record).expanduser().resolve() if words.record else None,
     )
 
 

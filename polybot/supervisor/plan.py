@@ -41,7 +41,7 @@ def application_plans(options: UpOptions, *, project: Path) -> list[ChildPlan]:
     web = (python, "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(options.port))
     commands: dict[str, tuple[str, ...]] = {
         "web": (*web, "--application-close-timeout", "2", "polybot.asgi:application"),
-        "feed": (python, manage, "run_feed"),
+        "feed": (python, manage, "run_feed", *(("--record", str(options.record)) if options.record else ())),
         "trader": (*celery, "-Q", "trading", "-c", "4", "-n", "trader@%h"),
         "fills": (python, manage, "run_fills"),
         "worker": (*celery, "-Q", "default", "-c", "4", "-n", "worker@%h"),

@@ -10,7 +10,7 @@ import pytest
 from markets.domain.book import OrderBook
 from markets.domain.events import BookSnapshot, FeedEvent, LevelChange, TradePrint
 from markets.domain.instruments import Venue
-from markets.venues.base import FeedProtocol
+from markets.venues.base import BookClaim, FeedProtocol
 from markets.venues.registry import BOOKS, CATALOGUES, FEEDS, SOCKET_URLS
 from tests.fakes.wire import book, price_change, trade
 
@@ -55,6 +55,27 @@ def read(feed: FeedProtocol, frame: bytes) -> list[FeedEvent]:
 
 def test_every_venue_is_complete(venue: Venue) -> None:
     assert venue in CATALOGUES and venue in BOOKS and venue in SOCKET_URLS and venue in PAYLOADS
+
+
+def test_a_book_that_is_written_down_reads_back_equal(venue: Venue, feed: FeedProtocol) -> None:
+    token = PAYLOADS[venue].token
+    claim = BookClaim(
+        token_id=token,
+        condition_id="0x1",
+        bids=((480_000, 10_500_000), (10_000, 1)),
+        asks=((520_000, 3_000_000),),
+        tick=10_000,
+        minimum_size=5_000_000,
+        neg_risk=False,
+        last_trade_price=500_000,
+        venue_ms=1_790_000_000_000,
+        venue_hash="",
+    )
+    (snapshot,) = read(feed, feed.book_text(claim))
+    assert isinstance(snapshot, BookSnapshot)
+    assert (snapshot.token_id, snapshot.bids, snapshot.asks, snapshot.last_trade_price, snapshot.venue_ms) == (
+        token, claim.bids, claim.asks, 500_000, claim.venue_ms
+    )  # fmt: skip
 
 
 def test_a_snapshot_and_a_change_make_a_book(venue: Venue, feed: FeedProtocol) -> None:

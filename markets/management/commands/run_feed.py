@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
 from markets.domain.instruments import Venue
 from markets.feed.listener import Listener
+from markets.feed.recorder import Recorder
+from markets.selectors.recording import recorded_facts
 from markets.venues import registry
 
 
 class Command(BaseCommand):
     help = "Listen to the venue's market sockets and publish books, trades and candles."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--record",
+            metavar="DIR",
+            type=Path,
+            default=settings.RECORD_DIR,
+            help="also write every frame to files there, for run_sandbox --replay (POLYBOT_RECORD_DIR; off)",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         venue = Venue.POLYMARKET
+        folder: Path | None = options["record"]
         listener = Listener(
+            recorder=Recorder(folder.expanduser().resolve(), recorded_facts) if folder else None,
             venue=venue,
             protocol=registry.FEEDS[venue](),
             books=registry.BOOKS[venue](),

@@ -157,6 +157,25 @@ class PolymarketFeed:
             raise problems.errors[0]
         return out
 
+    def book_text(self, claim: BookClaim) -> bytes:
+        """Write our book as a `book` frame, levels worst first as the venue lists them."""
+        bids, asks = (
+            [{"price": text_from_micro(p), "size": text_from_micro(s)} for p, s in reversed(levels)]
+            for levels in (claim.bids, claim.asks)
+        )
+        frame = {
+            "event_type": "book",
+            "market": claim.condition_id,
+            "asset_id": claim.token_id,
+            "timestamp": str(claim.venue_ms),
+            "hash": "",
+            "bids": bids,
+            "asks": asks,
+            "tick_size": text_from_micro(claim.tick),
+            "last_trade_price": "" if claim.last_trade_price is None else text_from_micro(claim.last_trade_price),
+        }
+        return msgspec.json.encode(frame)
+
     def check(self, claim: BookClaim, frame: bytes) -> Check:
         """Compare best prices, then the book hash, with what the last frame of the batch said.
 
