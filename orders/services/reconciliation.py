@@ -36,6 +36,7 @@ from orders.services.venue_books import their_books, their_orders, their_trades
 
 log = logging.getLogger(__name__)
 
+_REPAIR_TRIES = 3
 OVERLAP = timedelta(minutes=10)  # a cursor alone is never trusted (V12)
 
 
@@ -144,17 +145,24 @@ def _repair(difference: Difference, *, now: datetime) -> tuple[Difference, str]:
     if difference.repair is Repair.ATTACH_STATE and difference.order_id is not None:
         before = difference.ours
         if difference.their_order is None:
-            if order_lost(difference.order_id, now=now):
-                return difference, "ended: the venue never received it"
-            venue_order_id = Order.objects.values_list("venue_order_id", flat=True).get(pk=difference.order_id)
-            known = PaperOrder.objects.filter(pk=venue_order_id).exists()
-            return difference, "reached the venue meanwhile" if known else ""
-        paper_sync(difference.their_order.venue_order_id, now=now)
-        order = Order.objects.get(pk=difference.order_id)
-        theirs = PaperOrder.objects.get(pk=difference.their_order.venue_order_id)
-        agrees = order.filled_size == theirs.filled and (order.state in OPEN) == (theirs.state == theirs.State.LIVE)
-        return difference, f"was {before}, now {order.state}" if agrees else ""
+            return difference, _lost_end(difference.order_id, now=now)
+        for _ in range(_REPAIR_TRIES):  # the venue may go on between two looks; what differs each time is told
+            paper_sync(difference.their_order.venue_order_id, now=now)
+            order = Order.objects.get(pk=difference.order_id)
+            theirs = PaperOrder.objects.get(pk=difference.their_order.venue_order_id)
+            if order.filled_size == theirs.filled and (order.state in OPEN) == (theirs.state == theirs.State.LIVE):
+                return difference, f"was {before}, now {order.state}"
     return difference, ""
+
+
+def _lost_end(order_id: int, *, now: datetime) -> str:
+    """End an order that the venue never had; return what became of it, nothing if it still stands."""
+    if order_lost(order_id, now=now):
+        return "ended: the venue never received it"
+    order = Order.objects.get(pk=order_id)
+    if order.state not in OPEN:  # the sweep, or another run, was there first
+        return f"ended meanwhile: {order.state}"
+    return "reached the venue meanwhile" if PaperOrder.objects.filter(pk=order.venue_order_id).exists() else ""
 
 
 def _books(account_id: int, *, since: datetime) -> list[Difference]:

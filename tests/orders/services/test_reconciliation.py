@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -64,6 +64,45 @@ def test_an_unknown_order_the_venue_never_had_is_ended() -> None:
     assert reconcile(account.pk, AT).clean
     assert Order.objects.get().state == "rejected"
     assert Account.objects.get().reserved_cash == 0
+
+
+def test_an_order_that_the_sweep_ends_at_the_same_moment_is_no_difference_that_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from orders.services import reconciliation
+    from orders.services.paper import order_lost
+    from orders.services.sweep import lease_expire
+
+    order = sent_order(account_make(), outcome_make())
+    lease_expire(order.pk, AT + timedelta(seconds=30))
+
+    def sweep_was_first(order_id: int, *, now: datetime) -> bool:
+        assert order_lost(order_id, now=now)
+        return order_lost(order_id, now=now)
+
+    monkeypatch.setattr(reconciliation, "order_lost", sweep_was_first)
+    assert reconcile(order.account_id, AT).clean
+    assert Discrepancy.objects.get().repair == "ended meanwhile: rejected"
+
+
+def test_a_venue_that_goes_on_while_we_repair_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from orders.services import reconciliation
+
+    account, outcome = account_make("100"), outcome_make(fee_rate_ppm=0)
+    order = sent_order(account, outcome, price="0.50", size="10")
+    theirs = paper_order(order)
+    moves = iter(["4"])
+
+    def venue_moves(venue_order_id: str, *, now: datetime) -> int:
+        booked = paper_sync(venue_order_id, now=now)
+        if size := next(moves, None):
+            PaperOrder.objects.filter(pk=theirs.pk).update(filled=Decimal(size))
+            paper_trade(order, size)
+        return booked
+
+    monkeypatch.setattr(reconciliation, "paper_sync", venue_moves)
+    assert reconcile(account.pk, AT).clean
+    assert Order.objects.get().filled_size == 4
 
 
 def test_an_order_only_the_venue_has_is_recorded_and_told() -> None:
