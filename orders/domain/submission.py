@@ -107,6 +107,15 @@ def may_send(order: Submission, *, attempt: int, now_ms: int) -> bool:
     return order.attempt == attempt and claimed is not None and now_ms < claimed + SEND_WITHIN_MS
 
 
+def may_cancel(order: Submission, *, now_ms: int) -> bool:
+    """Whether a cancel may be sent now: not while a second copy of the bytes may still be under way.
+
+    A venue that forgets cancelled orders would take that copy as a new order. A kill does not wait: it
+    cancels again and again until nothing can arrive.
+    """
+    return not order.unknown_attempts or order.last_claim_ms is None or now_ms >= order.last_claim_ms + LEASE_MS
+
+
 def abandon(order: Submission, *, now_ms: int, killed: bool) -> Submission | None:
     """Return the order as ABANDONED when it was never sent and will not be."""
     over = killed or order.cancel_requested or now_ms >= order.max_age_at_ms
@@ -156,6 +165,15 @@ def after_evidence(order: Submission, *, state: OrderState) -> Submission | None
     return _to(found, state)
 
 
+def after_end(order: Submission, *, state: OrderState, matched: int) -> Submission | None:
+    """Return the order as over, once all `matched` size that the venue names is booked; None until then.
+
+    The answer to a cancel does not say what was filled before it: releasing on it alone would free
+    money that fills under way have already spent.
+    """
+    return after_evidence(order, state=state) if order.filled >= matched else None
+
+
 def after_empty_read(order: Submission, *, started_ms: int) -> Submission:
     """Return the order after a full read of orders and trades that did not show it.
 
@@ -192,7 +210,7 @@ def _step_of_unknown(order: Submission, *, now_ms: int, killed: bool, wanted: bo
     if claim_again(order, now_ms=now_ms, killed=killed, wanted=wanted) is not None:
         return Step.REPOST
     gives_up = killed or order.cancel_requested or not order.rests or not wanted
-    return Step.CANCEL if gives_up and not _is_leased(order, now_ms) else Step.WAIT
+    return Step.CANCEL if gives_up and may_cancel(order, now_ms=now_ms) else Step.WAIT
 
 
 def quarantine(order: Submission, *, now_ms: int) -> Submission | None:

@@ -1,0 +1,1 @@
+"""A seeded model of order submission: one thread, a virtual clock, a venue that does its worst."""
