@@ -144,13 +144,30 @@ def test_what_follows_an_empty_read() -> None:
         return submission.next_step(order, now_ms=now_ms, killed=killed, wanted=wanted)
 
     assert step(read) is Step.REPOST
-    assert step(read, killed=True) is Step.CANCEL
-    assert step(read, wanted=False) is Step.CANCEL
-    assert step(replace(read, rests=False)) is Step.CANCEL
+    late = NOW + 20_000  # before, the sender's own lease still runs
+    read = replace(read, next_read_ms=late + 1)
+    assert step(read, late, killed=True) is Step.CANCEL
+    assert step(read, late, wanted=False) is Step.CANCEL
+    assert step(read, late - 1, wanted=False) is Step.WAIT
+    assert step(replace(read, rests=False), late) is Step.CANCEL
     assert step(replace(read, reposts=3)) is Step.WAIT
     assert step(unknown(), NOW + 16_000) is Step.WAIT
     assert step(replace(read, next_read_ms=10**9), NOW + 15_000 + 120_000) is Step.QUARANTINE
     assert step(sending()) is Step.WAIT
+
+
+def test_a_cancel_waits_for_a_second_copy_under_way() -> None:
+    assert submission.may_cancel(signed(state=S.LIVE, last_claim_ms=NOW), now_ms=NOW)
+    twice = signed(state=S.LIVE, last_claim_ms=NOW, unknown_attempts=1)
+    assert not submission.may_cancel(twice, now_ms=NOW + 19_999)
+    assert submission.may_cancel(twice, now_ms=NOW + 20_000)
+
+
+def test_an_order_is_over_when_all_that_was_matched_is_booked() -> None:
+    live = signed(state=S.LIVE, filled=3)
+    assert submission.after_end(live, state=S.CANCELED, matched=4) is None
+    over = submission.after_end(live, state=S.CANCELED, matched=3)
+    assert over is not None and (over.state, over.reserved) == (S.CANCELED, 0)
 
 
 def test_a_release_needs_time_reads_and_explained_balances() -> None:

@@ -15,7 +15,7 @@ from tests.orders.model.__main__ import seeds_until_killed
 from tests.orders.model.protocol import Protocol
 from tests.orders.model.world import check
 
-SEEDS = int(os.environ.get("POLYBOT_MODEL_SEEDS", "120"))
+SEEDS = int(os.environ.get("POLYBOT_MODEL_SEEDS", "300"))
 ALL = bool(os.environ.get("POLYBOT_MODEL_SEEDS"))
 QUICK = (
     mutants.NewSaltOnRepost, mutants.RandomSaltAfterCrash, mutants.UnknownFreesReservation,
