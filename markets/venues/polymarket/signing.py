@@ -212,12 +212,17 @@ class SigningKey:
 
         Raises SigningError when the account fields do not fit the signature type or this key.
         """
+        return self.identify_and_sign(order, exchange)[1]
+
+    def identify_and_sign(self, order: OrderFields, exchange: Exchange) -> tuple[bytes, bytes]:
+        """Return (order hash, signature), with the fields hashed once for both."""
         _check_accounts(order, self.address)
         contents = struct_hash(order)
+        identity = keccak(b"\x19\x01" + exchange.separator + contents)
         if order.signature_type is not SignatureType.DEPOSIT_WALLET:
-            return self._sign(keccak(b"\x19\x01" + exchange.separator + contents))
+            return identity, self._sign(identity)
         inner = self._sign(_nested_digest(order, contents, exchange))
-        return inner + exchange.separator + contents + _ENVELOPE_TAIL
+        return identity, inner + exchange.separator + contents + _ENVELOPE_TAIL
 
     def sign_login(self, *, timestamp_s: int, nonce: int, chain_id: int) -> bytes:
         return self._sign(login_digest(address=self.address, timestamp_s=timestamp_s, nonce=nonce, chain_id=chain_id))

@@ -212,6 +212,8 @@ def test_the_vectors_of_an_own_account(kind: ExchangeKind, order_id: str, signat
     assert signing.struct_hash(VECTOR).hex() == "f6bf4212bfca4d6679afc2c54a54d814a91a6c7905de5ed193fe44f329c239f0"
     assert signing.order_id(VECTOR, exchange) == order_id
     assert SigningKey(SECRET).sign_order(VECTOR, exchange).hex() == signature
+    identity, same = SigningKey(SECRET).identify_and_sign(VECTOR, exchange)
+    assert ("0x" + identity.hex(), same.hex()) == (order_id, signature)
 
 
 def test_the_vector_of_a_deposit_wallet() -> None:

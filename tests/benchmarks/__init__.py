@@ -1,0 +1,1 @@
+"""Measurements against the official clients, which only tests may import."""
