@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from py_clob_client_v2.signer import Signer
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import SettingsWrapper
 
 from markets.venues.polymarket import signing
 from markets.venues.polymarket.signing import ExchangeKind, SigningKey
