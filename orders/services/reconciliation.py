@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 
@@ -37,6 +37,7 @@ from orders.services.venue_books import their_books, their_orders, their_trades
 log = logging.getLogger(__name__)
 
 _REPAIR_TRIES = 3
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 OVERLAP = timedelta(minutes=10)  # a cursor alone is never trusted (V12)
 
 
@@ -94,16 +95,14 @@ def _reconcile(account_id: int, run: ReconcileRun, *, now: datetime) -> Reconcil
 
 
 def _since(account_id: int) -> datetime:
-    """Return from when trades are compared: the last clean run with an overlap, or the account's beginning."""
+    """Return from when trades are compared: the last clean run with an overlap; without one, all of them are."""
     last = (
         ReconcileRun.objects.filter(account_id=account_id, clean=True)
         .order_by("-id")
         .values_list("started_at", flat=True)
         .first()
     )
-    if last is not None:
-        return last - OVERLAP
-    return Account.objects.values_list("created_at", flat=True).get(pk=account_id) - OVERLAP
+    return _BEGINNING if last is None else last - OVERLAP
 
 
 def _our_orders(account_id: int, venue_ids: list[str]) -> list[OurOrder]:
