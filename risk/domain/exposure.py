@@ -123,15 +123,32 @@ def _worst(
     states: list[tuple[int, int]],
 ) -> Usd:
     held, wanted = list(positions), list(orders)
+    costs = [_after(order, held, wanted) for order in wanted]
     worst = 0
     for state in states:
         loss = sum(p.cost - p.size * _pays(p.market_id, p.outcome_id, state, facts) for p in held)
-        for order in wanted:
+        for order, cost in zip(wanted, costs, strict=True):
             paid = order.size * _pays(order.market_id, order.outcome_id, state, facts)
             # Filled or not, whichever is worse for us in this state.
-            loss += max(0, order.cost - paid if order.side is Side.BUY else order.cost + paid)
+            loss += max(0, cost - paid if order.side is Side.BUY else cost + paid)
         worst = max(worst, loss)
     return Usd(worst)
+
+
+def _after(order: Risked, held: Iterable[Position], wanted: Iterable[Risked]) -> int:
+    """Return what the order's fill adds to the cost of what is held, as the positions will count it.
+
+    A sale takes its shares' cost along, not its proceeds: profit that was made is no room for new losses. A buy
+    of the same outcome that is still open may make the shares cheaper before they are sold.
+    """
+    if order.side is Side.BUY:
+        return order.cost
+    position = next((p for p in held if p.outcome_id == order.outcome_id and p.size), None)
+    if position is None:
+        return 0
+    basis = min(-order.cost, position.cost * order.size // position.size)
+    buys = [o for o in wanted if o.outcome_id == order.outcome_id and o.side is Side.BUY and o.size]
+    return -min([basis, *(o.cost * order.size // o.size for o in buys)])
 
 
 def _pays(market_id: int, outcome_id: int, state: tuple[int, int], facts: Mapping[int, MarketFacts]) -> int:

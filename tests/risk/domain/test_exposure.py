@@ -51,6 +51,28 @@ def test_an_open_sale_counts_where_giving_up_the_shares_loses() -> None:
     assert exposure.market_exposure(1, pair, sale, ONE_MARKET) == micro("75")
 
 
+def test_profit_of_a_sale_is_no_room_for_new_losses() -> None:
+    # 100 YES for 40 and 100 NO for 55. With the YES sold at 0.50 the NO are left, which can lose their 55.
+    pair = [held(1, "100", "40"), held(2, "100", "55")]
+    sale = risks(resting(Side.SELL, "0.50", "100"))
+    assert exposure.market_exposure(1, pair, sale, ONE_MARKET) == micro("55")
+    assert exposure.market_exposure(1, pair[1:], [], ONE_MARKET) == micro("55")
+
+
+def test_a_cheaper_buy_before_the_sale_leaves_less_cost_to_take_along() -> None:
+    # The bid for 300 YES at 0.20 may make them cost 0.25 on average before 100 of them are sold.
+    pair = [held(1, "100", "40"), held(2, "100", "55")]
+    orders = risks(resting(Side.SELL, "0.50", "100"), resting(Side.BUY, "0.20", "300"))
+    after = [held(1, "300", "75"), held(2, "100", "55")]
+    assert exposure.market_exposure(1, pair, orders, ONE_MARKET) >= exposure.market_exposure(1, after, [], ONE_MARKET)
+
+
+def test_an_ordinary_sale_raises_nothing() -> None:
+    own = [held(1, "100", "40")]
+    for price in ("0.10", "0.40", "0.90"):
+        assert exposure.market_exposure(1, own, risks(resting(Side.SELL, price, "100")), ONE_MARKET) == micro("40")
+
+
 def test_a_partly_filled_order_counts_with_what_remains() -> None:
     order = resting(Side.BUY, "0.50", "100", filled=micro("40"))
     assert exposure.market_exposure(1, [], risks(order), ONE_MARKET) == micro("30")
