@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import override_settings
 from py_clob_client_v2.signer import Signer
-from pytest_django import SettingsWrapper
 
 from markets.venues.polymarket import signing
 from markets.venues.polymarket.signing import ExchangeKind, SigningKey
@@ -32,7 +32,9 @@ def test_different_signatures_are_not_timed() -> None:
         benchmark.check(made, exchange, key, Signer("0x" + "11" * 32, 137))
 
 
-def test_without_the_tests_the_command_says_where_to_run_it(settings: SettingsWrapper, tmp_path: Path) -> None:
-    settings.BASE_DIR = tmp_path
-    with pytest.raises(CommandError, match="run this from a checkout with its tests"):
+def test_without_the_tests_the_command_says_where_to_run_it(tmp_path: Path) -> None:
+    with (
+        override_settings(BASE_DIR=tmp_path),
+        pytest.raises(CommandError, match="run this from a checkout with its tests"),
+    ):
         call_command("benchmark_signing")
