@@ -18,6 +18,7 @@ from functools import partial
 from django.conf import settings
 from django.db import Error, transaction
 from django.db.models import F
+from django.utils import timezone
 
 from alerts.domain.events import Severity
 from markets.tickstore import Tickstore, TickstoreUnavailable, get_tickstore
@@ -250,7 +251,7 @@ def _carry_out(
     report.order_ids += result.order_ids
     report.counted.append(Ticked(item.id, item.run_id, words, decision.trace, unchanged=new is None))
     for order_id in result.order_ids:
-        _submit(order_id, view.now)
+        _submit(order_id)
 
 
 def _remember_answers(item: Prepared, result: CycleResult, now: datetime) -> None:
@@ -268,10 +269,11 @@ def _remember_answers(item: Prepared, result: CycleResult, now: datetime) -> Non
         item.asked_sizes = dict(list(item.asked_sizes.items())[-100:])
 
 
-def _submit(order_id: int, now: datetime) -> None:
+def _submit(order_id: int) -> None:
     """Send at once; whatever goes wrong here, the sweep finds the row."""
     try:
-        order_submit(order_id, now)
+        # The time of sending, not of the tick: the gate took its own time in between.
+        order_submit(order_id, timezone.now())
     except Exception:
         log.exception("submit left to the sweep", extra={"order": order_id})
 
