@@ -24,6 +24,7 @@ from polybot.sandbox.wallets import CHAIN_ID
 WINDOW_S = 300
 BAD_L1 = "Invalid L1 Request headers"
 BAD_L2 = "Unauthorized/Invalid api key"
+BAD_RELAYER = "invalid authorization"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,27 @@ class KeyRing:
 
     def builders_of(self, key: ApiKey) -> list[str]:
         return [made["key"] for made in self._builders.get(key.address, ())]
+
+    def check_relayer(self, request: Request, *, required: bool) -> None:
+        """Check the builder's or the relayer key's headers of a request, if there are any or must be."""
+        headers = request.headers
+        named = headers.get("poly_builder_api_key", "")
+        if not named:
+            if required and not headers.get("relayer_api_key"):
+                raise ApiError(401, BAD_RELAYER)
+            return
+        made = next((m for group in self._builders.values() for m in group if m["key"] == named), None)
+        timestamp = headers.get("poly_builder_timestamp", "")
+        if made is None or not _is_recent(timestamp, request.now_s):
+            raise ApiError(401, BAD_RELAYER)
+        expected = hmac_signature(
+            made["secret"], timestamp=timestamp, method=request.method, path=request.path, body=request.body
+        )
+        if (
+            not hmac.compare_digest(expected.rstrip("="), headers.get("poly_builder_signature", "").rstrip("="))
+            or headers.get("poly_builder_passphrase", "") != made["passphrase"]
+        ):
+            raise ApiError(401, BAD_RELAYER)
 
     def builder_delete(self, request: Request) -> None:
         named = request.headers.get("poly_builder_api_key", "")

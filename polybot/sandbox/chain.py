@@ -24,6 +24,7 @@ from polybot.sandbox.wallets import (
     NEG_RISK_ADAPTER,
     POSITION_MANAGER,
     PUSD,
+    ROUTER,
 )
 
 TOKENS = "tokens"  # the allowance class of CTF shares
@@ -55,6 +56,11 @@ TRANSFER = selector("transfer(address,uint256)")
 SPLIT = selector("splitPosition(address,bytes32,bytes32,uint256[],uint256)")
 MERGE = selector("mergePositions(address,bytes32,bytes32,uint256[],uint256)")
 REDEEM = selector("redeemPositions(address,bytes32,bytes32,uint256[])")
+CONVERT = selector("convertPositions(bytes32,uint256,uint256)")
+SHARE_TRANSFER = selector("safeTransferFrom(address,address,uint256,uint256,bytes)")
+ROUTER_SPLIT = selector("split(bytes31,uint256)")
+ROUTER_MERGE = selector("merge(bytes31,uint256)")
+ROUTER_REDEEM = selector("redeem(bytes31,uint256,uint256)")
 
 
 class Chain:
@@ -72,26 +78,86 @@ class Chain:
             return self._read_shares(target, name, words)
         raise Reverted("execution reverted")
 
+    def execute_all(self, sender: str, calls: list[tuple[str, int, bytes]]) -> None:
+        """Let `sender` make several calls as one: when one of them reverts, none has happened."""
+        self._exchange.wallet_open(sender)
+        before = self._exchange.checkpoint()
+        try:
+            for target, _, data in calls:
+                self.execute(sender, target, data)
+        except (Refusal, Reverted):
+            self._exchange.roll_back(before)
+            raise
+
     def execute(self, sender: str, to: str, data: bytes) -> None:
         """Let `sender` call a contract for good; raises Refusal with what the contract would say."""
         target, name, words = to.lower(), data[:4], data[4:]
         self._exchange.wallet_open(sender)
-        if target == PUSD.lower() and name == APPROVE:
-            spender, amount = _decode(["address", "uint256"], words)
-            self._exchange.allowance_set(sender, CASH, spender, amount)
+        if target == PUSD.lower():
+            self._write_money(sender, name, words)
         elif target in _SHARE_CONTRACTS and name == APPROVE_ALL:
             operator, approved = _decode(["address", "bool"], words)
             kind = POSITIONS if target == POSITION_MANAGER.lower() else TOKENS
             self._exchange.allowance_set(sender, kind, operator, 2**256 - 1 if approved else 0)
+        elif target in (CTF.lower(), POSITION_MANAGER.lower()) and name == SHARE_TRANSFER:
+            owner, receiver, token, amount, _ = _decode(["address", "address", "uint256", "uint256", "bytes"], words)
+            if owner.lower() != sender.lower():
+                raise Refusal(400, "execution reverted")
+            self._exchange.transfer(sender, receiver, str(token), amount)
         elif target in (*_ADAPTERS, CTF.lower()) and name in (SPLIT, MERGE):
-            _, _, condition, _, amount = _decode(["address", "bytes32", "bytes32", "uint256[]", "uint256"], words)
+            _, _, condition, partition, amount = _decode(
+                ["address", "bytes32", "bytes32", "uint256[]", "uint256"], words
+            )
+            if tuple(partition) != (1, 2):
+                raise Refusal(400, "execution reverted: invalid partition")
+            self._allowed(sender, target, name == SPLIT, amount)
             change = self._exchange.split if name == SPLIT else self._exchange.merge
             change(sender, "0x" + condition.hex(), amount)
         elif target in (*_ADAPTERS, CTF.lower()) and name == REDEEM:
             _, _, condition, _ = _decode(["address", "bytes32", "bytes32", "uint256[]"], words)
+            self._allowed(sender, target, False, 0)
             self._exchange.redeem(sender, "0x" + condition.hex())
+        elif target == NEG_RISK_ADAPTER.lower() and name == CONVERT:
+            group, index_set, amount = _decode(["bytes32", "uint256", "uint256"], words)
+            self._allowed(sender, target, False, amount)
+            self._exchange.convert(sender, "0x" + group.hex(), index_set, amount)
+        elif target == ROUTER.lower():
+            self._route(sender, name, words)
         else:
             raise Refusal(400, "execution reverted")
+
+    def _write_money(self, sender: str, name: bytes, words: bytes) -> None:
+        if name == APPROVE:
+            spender, amount = _decode(["address", "uint256"], words)
+            self._exchange.allowance_set(sender, CASH, spender, amount)
+        elif name == TRANSFER:
+            receiver, amount = _decode(["address", "uint256"], words)
+            self._exchange.transfer(sender, receiver, CASH, amount)
+        else:
+            raise Refusal(400, "execution reverted")
+
+    def _route(self, sender: str, name: bytes, words: bytes) -> None:
+        """Do what the Protocol V2 router does: conditions are 31 bytes there."""
+        if name in (ROUTER_SPLIT, ROUTER_MERGE):
+            condition, amount = _decode(["bytes31", "uint256"], words)
+            self._allowed(sender, ROUTER.lower(), name == ROUTER_SPLIT, amount, kind=POSITIONS)
+            change = self._exchange.split if name == ROUTER_SPLIT else self._exchange.merge
+            change(sender, f"0x{condition.hex()}00", amount)
+        elif name == ROUTER_REDEEM:
+            condition, outcome, amount = _decode(["bytes31", "uint256", "uint256"], words)
+            self._allowed(sender, ROUTER.lower(), False, amount, kind=POSITIONS)
+            self._exchange.redeem_outcome(sender, f"0x{condition.hex()}00", outcome, amount)
+        else:
+            raise Refusal(400, "execution reverted")
+
+    def _allowed(self, sender: str, contract: str, pays: bool, amount: int, *, kind: str = TOKENS) -> None:
+        """Raise what the token says when a contract may not take what it is about to take."""
+        if contract == CTF.lower():
+            return  # the shares' own contract needs nobody's leave
+        if pays and self._exchange.allowance(sender, CASH, contract) < amount:
+            raise Refusal(400, "execution reverted: insufficient allowance")
+        if not pays and self._exchange.allowance(sender, kind, contract) == 0:
+            raise Refusal(400, "execution reverted: ERC1155: caller is not token owner or approved")
 
     def _read_money(self, name: bytes, words: bytes) -> bytes:
         if name == DECIMALS:

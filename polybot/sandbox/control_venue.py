@@ -124,13 +124,17 @@ class VenueControl:
 
     def standing(self, request: Request) -> dict[str, Any]:
         """Put an address in or out of good standing; block the region; cancel an order on the chain."""
-        body = _object(request, {"address", *_STANDINGS, "region_blocked", "canceled_on_chain", "dead_builder"})
+        body = _object(
+            request, {"address", *_STANDINGS, "region_blocked", "relayer_auth", "canceled_on_chain", "dead_builder"}
+        )
         standing, address = self._standing, str(body.get("address", "")).lower()
         for name in _STANDINGS:
             if name in body:
                 (getattr(standing, name).add if body[name] is True else getattr(standing, name).discard)(address)
         if "region_blocked" in body:
             standing.region_blocked = body["region_blocked"] is True
+        if "relayer_auth" in body:
+            standing.relayer_auth = body["relayer_auth"] is True
         if "canceled_on_chain" in body:
             standing.canceled_on_chain.add(str(body["canceled_on_chain"]))
         if "dead_builder" in body:

@@ -5,8 +5,6 @@ It shows only what the chain would: a trade appears here once it is mined, not w
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +12,9 @@ from markets.domain.instruments import Side
 from markets.domain.units import ONE, text_from_micro
 from polybot.sandbox import data_rows, data_v1
 from polybot.sandbox.catalogue import Market
+from polybot.sandbox.data_paging import paged, wallet_of
 from polybot.sandbox.data_rows import Cost, Fill
-from polybot.sandbox.eip712 import SignatureError, address_bytes
+from polybot.sandbox.data_wallets import WalletReports
 from polybot.sandbox.exchange import Exchange
 from polybot.sandbox.http_core import ApiError, Request, Router
 from polybot.sandbox.messages import CASH
@@ -37,6 +36,7 @@ class DataApi:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._catalogue = exchange.catalogue
+        self.reports = WalletReports(self, exchange)
 
     def router(self) -> Router:
         router = Router("data")
@@ -45,7 +45,6 @@ class DataApi:
             "/ok": lambda _: "OK",
             "/v2/status": lambda _: {"data": {"status": "ok"}},
             "/v2/trades": self.trades,
-            "/v2/activity": self.activity,
             "/v2/positions": self.positions,
             "/v2/value": self.value,
             "/v2/holders": self.holders,
@@ -59,11 +58,10 @@ class DataApi:
             "/v2/user-volume": self.user_volume,
             "/v2/activity/combos": lambda r: paged(r, []),
             "/v2/positions/combos": lambda r: paged(r, []),
-            "/v2/leaderboard": lambda r: paged(r, []),
-            "/v2/builders/leaderboard": lambda r: paged(r, []),
         }
         for path, handler in get.items():
             router.add("GET", path, handler)
+        self.reports.add_to(router)
         data_v1.LegacyApi(self).add_to(router)
         return router
 
@@ -73,12 +71,7 @@ class DataApi:
         return paged(request, self.fills(request), lambda f: data_rows.trade_row(f, self._catalogue))
 
     def activity(self, request: Request) -> dict[str, Any]:
-        wallet_of(request)
-        kinds = request.all("type")
-        rows = self.fills(request) if not kinds or "TRADE" in kinds else []
-        if request.first("sort_direction") == "ASC":
-            rows.reverse()
-        return paged(request, rows, lambda f: data_rows.activity_row(f, self._catalogue))
+        return self.reports.activity(request)
 
     def positions(self, request: Request) -> dict[str, Any]:
         return paged(request, self.position_rows(request))
@@ -256,7 +249,7 @@ class DataApi:
         events = set(request.all("event_id") or request.all("eventId"))
         rows = []
         for wallet in wallets:
-            for row in self._positions_of(wallet):
+            for row in self.positions_of(wallet):
                 if condition and row["condition_id"] not in condition:
                     continue
                 if (events and row["event_id"] not in events) or title not in row["title"].lower():
@@ -275,7 +268,7 @@ class DataApi:
                 total += market.outcome_prices[market.index_of(token)] * held // ONE
         return total
 
-    def _positions_of(self, wallet: str) -> list[dict[str, Any]]:
+    def positions_of(self, wallet: str) -> list[dict[str, Any]]:
         costs: dict[str, Cost] = {}
         for fill in reversed(self.user_fills(wallet=wallet)):
             costs.setdefault(fill.token_id, Cost()).add(fill)
@@ -304,32 +297,6 @@ class DataApi:
         if market is None:
             raise ApiError(404, "market not found")
         return market
-
-
-def paged(
-    request: Request, rows: list[Any], shape: Callable[[Any], Any] = lambda row: row, *, most: int = 1000
-) -> dict[str, Any]:
-    """Return one page in the v2 envelope; `has_more` says exactly whether there is a next cursor."""
-    limit = max(1, request.whole("limit", 100, high=most))
-    cursor, start = request.first("cursor"), 0
-    if cursor:
-        try:
-            start = int(base64.urlsafe_b64decode(cursor).decode("ascii"))
-        except (ValueError, binascii.Error, UnicodeDecodeError):
-            raise ApiError(400, "invalid cursor") from None
-    part = rows[start : start + limit]
-    more = start + limit < len(rows)
-    following = base64.urlsafe_b64encode(str(start + limit).encode()).decode() if more else None
-    return {"data": [shape(row) for row in part], "pagination": {"has_more": more, "next_cursor": following}}
-
-
-def wallet_of(request: Request) -> str:
-    user = request.first("user")
-    try:
-        address_bytes(user)
-    except SignatureError:
-        raise ApiError(400, "user: an address is required") from None
-    return user.lower()
 
 
 def _holders(token: str, index: int, held: dict[str, int]) -> list[dict[str, Any]]:

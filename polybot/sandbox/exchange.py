@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from markets.domain.instruments import Side
 from markets.domain.units import ONE
 from markets.venues.simulated import refusals
+from polybot.sandbox import history
 from polybot.sandbox.accounts import MAX_ALLOWANCE, Wallet
 from polybot.sandbox.announce import Announcer
 from polybot.sandbox.catalogue import Catalogue, Event, Market
+from polybot.sandbox.checkpoint import Checkpoint
 from polybot.sandbox.core import Core
 from polybot.sandbox.delays import Delays
 from polybot.sandbox.engine_rules import EngineRules
@@ -26,6 +27,7 @@ from polybot.sandbox.life import Life
 from polybot.sandbox.messages import (
     CASH,
     BookState,
+    ChainRow,
     ExchangeEvent,
     NewOrder,
     OrderRecord,
@@ -44,7 +46,6 @@ from polybot.sandbox.trading import Trading
 
 Listener = Callable[[ExchangeEvent], None]
 _MINUTE_MS = 60_000
-_HISTORY_MINUTES = 2_880
 
 
 class Exchange:
@@ -84,7 +85,7 @@ class Exchange:
             self._state.restore(saved)
         self.delays = Delays(core, self._trading)
         self._source.open_books()
-        self._note_prices()
+        history.note(core)
         self._history_minute = 0
 
     @property
@@ -107,7 +108,7 @@ class Exchange:
         minute = core.now // _MINUTE_MS
         if minute != self._history_minute:
             self._history_minute = minute
-            self._note_prices()
+            history.note(core)
         self._state.step(self._source)
 
     def close(self) -> None:
@@ -172,15 +173,7 @@ class Exchange:
 
     def price_history(self, token_id: str, *, start_ms: int, end_ms: int, bucket_ms: int) -> list[tuple[int, int]]:
         """Return (bucket start ms, price of the token) of the time since the exchange started, oldest first."""
-        market = self._core.catalogue.by_token.get(token_id)
-        if market is None:
-            return []
-        step = max(bucket_ms, _MINUTE_MS)
-        buckets: dict[int, int] = {}
-        for at, price in self._core.history.get(market.condition_id, []):
-            if start_ms <= at <= end_ms:
-                buckets[at - at % step] = price if market.index_of(token_id) == 0 else ONE - price
-        return sorted(buckets.items())
+        return history.prices(self._core, token_id, start_ms=start_ms, end_ms=end_ms, bucket_ms=bucket_ms)
 
     # Orders -----------------------------------------------------------------------------------------
 
@@ -239,6 +232,9 @@ class Exchange:
     def trade(self, trade_id: str) -> TradeRecord | None:
         return self._core.user_trades.get(trade_id)
 
+    def trade_by_hash(self, transaction_hash: str) -> TradeRecord | None:
+        return next((t for t in self._core.user_trades.values() if t.transaction_hash == transaction_hash), None)
+
     def is_open(self, record: OrderRecord) -> bool:
         return record.order_id in self._core.open or record.order_id in self._core.delayed
 
@@ -276,6 +272,10 @@ class Exchange:
         """Return the newest trades of everybody, house traders included (Data API)."""
         found = [t for t in reversed(self._core.public_trades) if not market or t.market == market]
         return found[offset : offset + limit]
+
+    def chain_rows(self, address: str) -> list[ChainRow]:
+        """Return a wallet's splits, merges, conversions, redemptions and transfers, oldest first."""
+        return [row for row in self._core.chain_rows if row.wallet == address.lower()]
 
     # Money ------------------------------------------------------------------------------------------
 
@@ -334,6 +334,25 @@ class Exchange:
         self._tick()
         return self.positions.redeem(self._wallet(address), condition_id)
 
+    def redeem_outcome(self, address: str, condition_id: str, outcome: int, amount: int) -> str:
+        self._tick()
+        return self.positions.redeem_outcome(self._wallet(address), condition_id, outcome, amount)
+
+    def convert(self, address: str, neg_risk_market_id: str, index_set: int, amount: int) -> str:
+        self._tick()
+        return self.positions.convert(self._wallet(address), neg_risk_market_id, index_set, amount)
+
+    def transfer(self, address: str, receiver: str, asset: str, amount: int) -> str:
+        self._tick()
+        return self.positions.transfer(self._wallet(address), self._wallet(receiver), asset, amount)
+
+    def checkpoint(self) -> Checkpoint:
+        """Remember what wallets own and allow, for a transaction that may have to be undone."""
+        return Checkpoint.of(self._core)
+
+    def roll_back(self, before: Checkpoint) -> None:
+        before.restore(self._core)
+
     def open_interest(self, condition_id: str) -> int:
         """Return the dollars behind the market's outstanding pairs."""
         return self._core.accounts.collateral.get(condition_id, 0)
@@ -377,15 +396,3 @@ class Exchange:
     def _wallet(self, address: str) -> Wallet:
         self.wallet_open(address)
         return self._core.accounts.wallet(address)
-
-    def _note_prices(self) -> None:
-        """Once a minute: a point of price history and the dollars resting in each open market."""
-        core = self._core
-        for market in core.catalogue.open_markets():
-            book = core.books[market.token_ids[0]]
-            market.liquidity = sum(p * s // ONE for p, s in book.levels[Side.BUY].items()) + sum(
-                (ONE - p) * s // ONE for p, s in book.levels[Side.SELL].items()
-            )
-            points = core.history.setdefault(market.condition_id, [])
-            points.append((core.now - core.now % _MINUTE_MS, market.outcome_prices[0]))
-            del points[:-_HISTORY_MINUTES]

@@ -1,31 +1,81 @@
-"""The gasless relayer, as far as a client's start-up and its batches of approvals need it.
+"""The gasless relayer: batches of contract calls that a proxy, a Safe or a deposit wallet signed.
 
-Every wallet counts as deployed. A deposit wallet's batch is accepted when its owner signed
-it; the calls take effect at once and the transaction reads as confirmed from then on.
+Every wallet counts as deployed. A batch takes effect as a whole or not at all, at once unless a fault slows the
+relayer down; its transaction then reads as new, executed, mined and confirmed. Times are Unix milliseconds.
 """
 
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from eth_utils.crypto import keccak
 
+from polybot.sandbox.auth import KeyRing
 from polybot.sandbox.chain import Chain, Reverted
 from polybot.sandbox.eip712 import SignatureError, address_bytes, batch_digest, recover
+from polybot.sandbox.engine_rules import EngineFault
+from polybot.sandbox.exchange import Exchange
 from polybot.sandbox.http_core import ApiError, Request, Router
 from polybot.sandbox.messages import Refusal
-from polybot.sandbox.wallets import CHAIN_ID, deposit_wallets
+from polybot.sandbox.relayed import (
+    BadCall,
+    Call,
+    proxy_calls,
+    proxy_digest,
+    safe_calls,
+    safe_digest,
+    safe_signature,
+)
+from polybot.sandbox.standing import Standing
+from polybot.sandbox.wallets import (
+    CHAIN_ID,
+    PROXY_FACTORY,
+    RELAY,
+    RELAY_HUB,
+    deposit_wallets,
+    proxy_wallet,
+    safe_wallet,
+)
 
-DONE = "STATE_CONFIRMED"
-FAILED = "STATE_FAILED"
+NEW, EXECUTED, MINED, DONE, FAILED = (f"STATE_{s}" for s in ("NEW", "EXECUTED", "MINED", "CONFIRMED", "FAILED"))
+BUSY = "wallet busy: another active action is in progress"
+LONGEST_METADATA = 500
+
+
+@dataclass(slots=True, kw_only=True)
+class _Transaction:
+    made: str
+    hash: str
+    submitted_ms: int
+    lag_ms: int
+    error: str
+
+    def state(self, now_ms: int) -> str:
+        passed = now_ms - self.submitted_ms
+        if passed < self.lag_ms:  # thirds of the way: submitted, executed, mined
+            return (NEW, EXECUTED, MINED)[min(2, 3 * max(0, passed) // self.lag_ms)]
+        return FAILED if self.error else DONE
+
+    def body(self, now_ms: int) -> dict[str, str]:
+        state = self.state(now_ms)
+        return {
+            "transaction_id": self.made,
+            "state": state,
+            "transaction_hash": "" if state == NEW else self.hash,
+            "error_msg": self.error if state == FAILED else "",
+        }
 
 
 class RelayerApi:
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, exchange: Exchange, keys: KeyRing, standing: Standing) -> None:
         self._chain = chain
-        self._nonces: dict[str, int] = {}
-        self._transactions: dict[str, dict[str, str]] = {}
+        self._exchange = exchange
+        self._keys = keys
+        self._standing = standing
+        self._nonces: dict[tuple[str, str], int] = {}  # (signer, wallet type)
+        self._transactions: dict[str, _Transaction] = {}
 
     def router(self) -> Router:
         router = Router("relayer")
@@ -34,81 +84,153 @@ class RelayerApi:
         router.add("GET", "/nonce", self.params)
         router.add("GET", "/v1/account/transactions/{id}", self.transaction)
         router.add("GET", "/transaction", self.legacy_transaction)
-        router.add("GET", "/relay-payload", self.params)
+        router.add("GET", "/relay-payload", self.relay_payload)
         router.add("POST", "/submit", self.submit)
         router.add("GET", "/ok", lambda _: "OK")
         return router
 
     def params(self, request: Request) -> dict[str, str]:
         address = _address(request.first("address"))
-        return {"address": request.first("address"), "nonce": str(self._nonces.get(address, 0))}
+        nonce = self._nonces.get((address, request.first("type", "WALLET")), 0)
+        return {"address": request.first("address"), "nonce": str(nonce)}
+
+    def relay_payload(self, request: Request) -> dict[str, str]:
+        """Return the relay that will send a proxy's call, and the signer's next nonce."""
+        address = _address(request.first("address"))
+        return {"address": RELAY, "nonce": str(self._nonces.get((address, "PROXY"), 0))}
 
     def submit(self, request: Request) -> dict[str, str]:
-        """Accept a deposit wallet's creation or batch; other wallet types are refused by name."""
+        """Accept a wallet's creation or its signed batch."""
+        self._keys.check_relayer(request, required=self._standing.relayer_auth)
         body = request.json()
         if not isinstance(body, dict):
             raise ApiError(400, "Invalid payload")
-        kind = body.get("type")
-        if kind == "WALLET-CREATE":
-            return self._record(DONE, "", str(body.get("from", "")))
-        if kind != "WALLET":
-            raise ApiError(400, f"relayer transactions of type {kind} are not served by this exchange")
+        if len(str(body.get("metadata") or "")) > LONGEST_METADATA:
+            raise ApiError(400, f"metadata must be at most {LONGEST_METADATA} characters")
+        kind = str(body.get("type"))
         owner = _address(body.get("from"))
-        details = body.get("depositWalletParams")
-        if not isinstance(details, dict):
-            raise ApiError(400, "Invalid payload")
-        wallet = _address(details.get("depositWallet"))
-        if wallet not in deposit_wallets(owner):
-            raise ApiError(400, "the deposit wallet does not belong to the signer")
-        calls, nonce = _calls(details.get("calls")), _whole(body.get("nonce"))
-        deadline = _whole(details.get("deadline"))
-        self._verify(body, owner=owner, wallet=wallet, nonce=nonce, deadline=deadline, calls=calls)
-        if deadline < request.now_s:
-            raise ApiError(400, "the batch is past its deadline")
-        due = self._nonces.get(owner, 0)
+        if kind in ("WALLET-CREATE", "SAFE-CREATE"):
+            return self._record(owner, "")
+        readers = {"WALLET": self._deposit, "SAFE": self._safe, "PROXY": self._proxy}
+        if kind not in readers:
+            raise ApiError(400, f"unknown transaction type {kind}")
+        nonce = _whole(body.get("nonce"))
+        wallet, calls = readers[kind](body, owner, nonce, request)
+        due = self._nonces.get((owner, kind), 0)
         if nonce != due:
             raise ApiError(400, f"batch nonce {nonce} does not match on-chain nonce {due}")
-        self._nonces[owner] = due + 1
-        try:
-            for target, _, data in calls:
-                self._chain.execute(wallet, target, data)
-        except (Refusal, Reverted) as error:
-            return self._record(FAILED, str(error), owner)
-        return self._record(DONE, "", owner)
+        rules, now = self._exchange.rules, self._exchange.now_ms
+        if rules.strike(EngineFault.RELAY_BUSY, now) is not None:
+            raise ApiError(400, BUSY)
+        self._nonces[owner, kind] = due + 1
+        error = ""
+        if rules.strike(EngineFault.RELAY_FAILED, now) is not None:
+            error = "execution reverted"
+        else:
+            try:
+                self._chain.execute_all(wallet, calls)
+            except (Refusal, Reverted) as refusal:
+                error = str(refusal)
+        return self._record(owner, error, lag_ms=rules.lag(EngineFault.RELAY_SLOW, now))
 
     def transaction(self, request: Request) -> dict[str, str]:
         found = self._transactions.get(request.params["id"])
         if found is None:
             raise ApiError(404, "transaction not found")
-        return found
+        return found.body(self._exchange.now_ms)
 
     def legacy_transaction(self, request: Request) -> list[dict[str, str]]:
         found = self._transactions.get(request.first("id"))
         if found is None:
             return []
         spelled = {"transactionID": "transaction_id", "transactionHash": "transaction_hash", "state": "state"}
-        return [{new: found[old] for new, old in spelled.items()}]
+        body = found.body(self._exchange.now_ms)
+        return [{new: body[old] for new, old in spelled.items()}]
 
-    def _verify(
-        self, body: dict[str, Any], *, owner: str, wallet: str, nonce: int, deadline: int, calls: list[Any]
-    ) -> None:
+    # The three kinds of wallet ----------------------------------------------------------------------
+
+    def _deposit(self, body: dict[str, Any], owner: str, nonce: int, request: Request) -> tuple[str, list[Call]]:
+        details = body.get("depositWalletParams")
+        if not isinstance(details, dict):
+            raise ApiError(400, "Invalid payload")
+        wallet = _address(details.get("depositWallet"))
+        if wallet not in deposit_wallets(owner):
+            raise ApiError(400, "the deposit wallet does not belong to the signer")
+        calls, deadline = _calls(details.get("calls")), _whole(details.get("deadline"))
+        signed = batch_digest(wallet=wallet, nonce=nonce, deadline=deadline, calls=calls, chain_id=CHAIN_ID)
+        _verify(signed, _hex(body.get("signature")), owner)
+        if deadline < request.now_s:
+            raise ApiError(400, "the batch is past its deadline")
+        return wallet, calls
+
+    def _safe(self, body: dict[str, Any], owner: str, nonce: int, request: Request) -> tuple[str, list[Call]]:
+        wallet, to, data = _address(body.get("proxyWallet")), _address(body.get("to")), _hex(body.get("data"))
+        if wallet != safe_wallet(owner):
+            raise ApiError(400, "the Safe does not belong to the signer")
+        operation = _whole(_params(body).get("operation"))
+        signed = safe_digest(safe=wallet, to=to, data=data, operation=operation, nonce=nonce, chain_id=CHAIN_ID)
         try:
-            signature = bytes.fromhex(str(body.get("signature", "")).removeprefix("0x"))
-            signed = batch_digest(wallet=wallet, nonce=nonce, deadline=deadline, calls=calls, chain_id=CHAIN_ID)
-            if recover(signed, signature) != owner:
-                raise SignatureError("another key signed")
-        except ValueError as error:
+            plain = safe_signature(_hex(body.get("signature")))
+        except SignatureError as error:
             raise ApiError(400, f"invalid signature: {error}") from None
+        _verify(signed, plain, owner)
+        return wallet, _unpacked(lambda: safe_calls(to, data, operation))
 
-    def _record(self, state: str, error: str, owner: str) -> dict[str, str]:
+    def _proxy(self, body: dict[str, Any], owner: str, nonce: int, request: Request) -> tuple[str, list[Call]]:
+        wallet, to, data = _address(body.get("proxyWallet")), _address(body.get("to")), _hex(body.get("data"))
+        if wallet != proxy_wallet(owner):
+            raise ApiError(400, "the proxy does not belong to the signer")
+        details = _params(body)
+        hub, relay = _address(details.get("relayHub")), _address(details.get("relay"))
+        if (to, hub, relay) != (PROXY_FACTORY.lower(), RELAY_HUB.lower(), RELAY.lower()):
+            raise ApiError(400, "unknown proxy factory, relay hub or relay")
+        signed = proxy_digest(
+            owner=owner,
+            factory=to,
+            data=data,
+            fee=_whole(details.get("relayerFee")),
+            gas_price=_whole(details.get("gasPrice")),
+            gas_limit=_whole(details.get("gasLimit")),
+            nonce=nonce,
+            hub=hub,
+            relay=relay,
+        )
+        _verify(signed, _hex(body.get("signature")), owner)
+        return wallet, _unpacked(lambda: proxy_calls(data))
+
+    def _record(self, owner: str, error: str, *, lag_ms: int = 0) -> dict[str, str]:
         made = str(uuid.uuid4())
-        self._transactions[made] = {
-            "transaction_id": made,
-            "state": state,
-            "transaction_hash": "0x" + keccak(made.encode() + owner.encode()).hex(),
-            "error_msg": error,
-        }
-        return {"transactionID": made, "state": "STATE_NEW", "transactionHash": ""}
+        self._transactions[made] = _Transaction(
+            made=made,
+            hash="0x" + keccak(made.encode() + owner.encode()).hex(),
+            submitted_ms=self._exchange.now_ms,
+            lag_ms=lag_ms,
+            error=error,
+        )
+        return {"transactionID": made, "state": NEW, "transactionHash": ""}
+
+
+def _verify(signed: bytes, signature: bytes, owner: str) -> None:
+    try:
+        if recover(signed, signature) != owner:
+            raise SignatureError("another key signed")
+    except SignatureError as error:
+        raise ApiError(400, f"invalid signature: {error}") from None
+
+
+def _unpacked(read: Any) -> list[Call]:
+    try:
+        calls: list[Call] = read()
+    except BadCall as error:
+        raise ApiError(400, str(error)) from None
+    return calls
+
+
+def _params(body: dict[str, Any]) -> dict[str, Any]:
+    details = body.get("signatureParams")
+    if not isinstance(details, dict):
+        raise ApiError(400, "Invalid payload")
+    return details
 
 
 def _address(value: Any) -> str:
@@ -120,21 +242,24 @@ def _address(value: Any) -> str:
 
 def _whole(value: Any) -> int:
     text = str(value)
-    if not (text.isascii() and text.isdecimal() and len(text) <= 78):
+    if not (text.isascii() and text.isdecimal() and len(text) <= 78) or int(text) >= 1 << 256:
         raise ApiError(400, "Invalid payload")
     return int(text)
 
 
-def _calls(value: Any) -> list[tuple[str, int, bytes]]:
+def _hex(value: Any) -> bytes:
+    try:
+        return bytes.fromhex(str(value or "").removeprefix("0x"))
+    except ValueError:
+        raise ApiError(400, "Invalid payload") from None
+
+
+def _calls(value: Any) -> list[Call]:
     if not isinstance(value, list) or not value:
         raise ApiError(400, "Invalid payload")
     calls = []
     for call in value:
         if not isinstance(call, dict):
             raise ApiError(400, "Invalid payload")
-        try:
-            data = bytes.fromhex(str(call.get("data", "")).removeprefix("0x"))
-        except ValueError:
-            raise ApiError(400, "Invalid payload") from None
-        calls.append((_address(call.get("target")), _whole(call.get("value", 0)), data))
+        calls.append((_address(call.get("target")), _whole(call.get("value", 0)), _hex(call.get("data"))))
     return calls

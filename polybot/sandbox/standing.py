@@ -21,6 +21,7 @@ class Standing:
     canceled_on_chain: set[str] = field(default_factory=set)  # order ids
     dead_builders: set[str] = field(default_factory=set)
     region_blocked: bool = False
+    relayer_auth: bool = False  # whether the relayer insists on builder or relayer keys
 
     def check_order(self, signer: str, order: NewOrder) -> None:
         """Raise the venue's refusal when this signer may not place this order."""
