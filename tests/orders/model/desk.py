@@ -145,6 +145,8 @@ class Desk:
         key = next((name for name, row in self.rows.items() if row.order_hash == order_hash), None)
         if key is None:
             raise Violation(f"I4: the venue traded {order_hash}, which no row has")
+        if not self.protocol.takes_fill(self.rows[key]):
+            return
         before = self.parts.get((trade_id, order_hash))
         after = self.protocol.after_message(before, size=size, stage=stage)
         change = self.protocol.booked(before, after)
@@ -174,7 +176,9 @@ class Desk:
     @property
     def exposure(self) -> int:
         """Fills that stand, and everything that may still fill."""
-        return self.position + sum(self.protocol.reserved(row) for row in self.rows.values())
+        return self.protocol.counts(self.parts.values()) + sum(
+            self.protocol.reserved(row) for row in self.rows.values()
+        )
 
     @property
     def unresolved(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from markets.domain.answers import AnswerKind
@@ -178,10 +179,40 @@ class EmptyReadReleases(Protocol):
         return replace(order, state=S.CANCELED) if order.state in (S.UNKNOWN, S.QUARANTINED) else None
 
 
+class DuplicateIsRejected(Protocol):
+    """ "Duplicated" is read as a refusal, although it says that the order exists."""
+
+    def judged(self, order: Submission, alone: AnswerKind) -> AnswerKind:
+        return AnswerKind.REJECTED if alone is AnswerKind.EXISTING else super().judged(order, alone)
+
+    def after_answer(self, order: Submission, *, attempt: int, kind: AnswerKind, now_ms: int) -> Submission | None:
+        if kind is AnswerKind.REJECTED and order.state in (S.SENDING, S.UNKNOWN):
+            return replace(order, state=S.REJECTED)
+        return super().after_answer(order, attempt=attempt, kind=kind, now_ms=now_ms)
+
+
+class KillIgnoresWhatMayArrive(Protocol):
+    def kill_is_complete(self, *, empty_since_ms: int | None, empty_reads: int, now_ms: int, unresolved: int) -> bool:
+        del unresolved
+        return super().kill_is_complete(
+            empty_since_ms=empty_since_ms, empty_reads=empty_reads, now_ms=now_ms, unresolved=0
+        )
+
+
+class ProvisionalFillsNotCounted(Protocol):
+    def counts(self, parts: Collection[TradePart]) -> int:
+        return sum(part.confirmed for part in parts)
+
+
+class LateFillDropped(Protocol):
+    def takes_fill(self, order: Submission) -> bool:
+        return order.state is not S.CANCELED
+
+
 MUTANTS: tuple[type[Protocol], ...] = (
     NewSaltOnRepost, RandomSaltAfterCrash, UnknownFreesReservation, QuarantineFreesReservation, TimeoutIsRejected,
     RefusalOfRepostBelieved, FillTwice, FailedIgnored, VoidTwice, NoLimitCheck, ReplacementBesideUnknown,
     KillNotChecked, KillNotCheckedOnRepost, KillEndsAtFirstEmptyRead, SendBeforeStore, LateSenderSends,
     NotFoundIsCanceled, CancelFreesAtOnce, CancelBesideRepost, RepostAfterCancel, ReleaseWithoutWaiting,
-    EmptyReadReleases,
+    EmptyReadReleases, DuplicateIsRejected, KillIgnoresWhatMayArrive, ProvisionalFillsNotCounted, LateFillDropped,
 )  # fmt: skip

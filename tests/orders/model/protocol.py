@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from markets.domain.answers import AnswerKind
 from orders.domain import exactly_once, submission
 from orders.domain.exactly_once import Stage, TradePart
@@ -68,6 +70,15 @@ class Protocol:
 
     def booked(self, before: TradePart | None, after: TradePart) -> int:
         return exactly_once.counted_change(before, after)
+
+    def counts(self, parts: Collection[TradePart]) -> int:
+        """Return the size of fills that use up the limit: every one that has not failed, settled or not."""
+        return sum(part.counted for part in parts)
+
+    def takes_fill(self, order: Submission) -> bool:
+        """A fill may have been under way when the order ended: it is booked all the same."""
+        del order
+        return True
 
     def kill_is_complete(self, *, empty_since_ms: int | None, empty_reads: int, now_ms: int, unresolved: int) -> bool:
         return submission.kill_is_complete(

@@ -38,6 +38,7 @@ from markets.domain.instruments import Side
 from markets.venues.polymarket import signing
 from markets.venues.polymarket.signing import ExchangeKind, OrderFields, SigningError, SigningKey
 from markets.venues.polymarket.wallets import SignatureType, WalletKind, wallets_of
+from polybot.sandbox import eip712
 
 EACH = int(os.environ.get("POLYBOT_SIGNED_ORDERS", "90"))  # 12 pairs on the main chain: 1,080 orders
 SECRET = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
@@ -166,6 +167,24 @@ def test_orders_on_the_test_chain_equal_the_old_client(kind: SignatureType, exch
             signing.order_id(order, exchange),
             "0x" + key.sign_order(order, exchange).hex(),
         )
+
+
+@pytest.mark.parametrize("kind", list(SignatureType))
+def test_the_local_exchange_which_never_saw_our_code_recovers_the_key(kind: SignatureType) -> None:
+    rng = random.Random(f"recover/{kind}")
+    key = SigningKey(rng.randbytes(32))
+    for exchange_kind in ExchangeKind:
+        exchange = signing.exchange_for(exchange_kind, chain_id=137)
+        order = random_order(rng, key.address, kind, exchange_kind)
+        theirs = eip712.SignedOrder(
+            salt=order.salt, maker=order.maker, signer=order.signer, token_id=order.token_id,
+            maker_amount=order.maker_amount, taker_amount=order.taker_amount, side=int(order.side is Side.SELL),
+            signature_type=kind.value, timestamp=order.timestamp_ms, metadata=order.metadata, builder=order.builder,
+            signature=key.sign_order(order, exchange),
+        )  # fmt: skip
+        domain = eip712.exchange_domain(exchange.version, 137, exchange.address)
+        assert eip712.order_owner(theirs, domain, chain_id=137) == key.address.lower()
+        assert eip712.order_digest(theirs, domain) == signing.order_hash(order, exchange)
 
 
 # --- published vectors ----------------------------------------------------------------------------------------------
