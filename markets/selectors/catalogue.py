@@ -105,6 +105,9 @@ def facts_from_row(market: Market, *, synced_at: datetime | None = None) -> Mark
         liquidity=micro_from_decimal(market.liquidity),
         tags=tuple(tag.slug for tag in market.event.tags.all()),
         seconds_delay=market.seconds_delay,
+        reward_rate_per_day=micro_from_decimal(market.reward_rate_per_day),
+        reward_minimum_size=micro_from_decimal(market.reward_minimum_size),
+        reward_maximum_spread=micro_from_decimal(market.reward_maximum_spread),
     )
 
 

@@ -27,6 +27,15 @@ def test_an_unknown_fee_is_no_fee_schedule() -> None:
     assert catalogue.market_facts([market.pk])[market.pk].fee is None
 
 
+def test_facts_carry_the_rewards_of_resting_orders() -> None:
+    market = market_make(
+        reward_rate_per_day=Decimal("120"), reward_minimum_size=Decimal("100"), reward_maximum_spread=Decimal("0.035")
+    )
+    facts = catalogue.market_facts([market.pk])[market.pk]
+    assert (facts.reward_rate_per_day, facts.reward_minimum_size) == (120_000_000, 100_000_000)
+    assert facts.reward_maximum_spread == 35_000
+
+
 def test_facts_are_found_by_either_outcome() -> None:
     market = market_make()
     yes, no = market.outcomes.order_by("index")
