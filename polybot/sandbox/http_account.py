@@ -6,6 +6,7 @@ real money here, so the first use is the deposit.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from polybot.sandbox.auth import ApiKey, KeyRing
@@ -108,10 +109,12 @@ class AccountApi:
 
     def empty_page(self, request: Request) -> dict[str, Any]:
         self._keys.require(request)
+        _check_date(request)
         return {**page(request, [], dict, limit=100), "total_count": 0}
 
     def empty_list(self, request: Request) -> list[Any]:
         self._keys.require(request)
+        _check_date(request)
         return []
 
     def empty_object(self, request: Request) -> dict[str, Any]:
@@ -149,3 +152,13 @@ class AccountApi:
             raise ApiError(400, "Invalid signature_type")
         beacon, uups = deposit_wallets(key.address)
         return beacon if any(self._exchange.owners_of(beacon)) and not any(self._exchange.owners_of(uups)) else uups
+
+
+def _check_date(request: Request) -> None:
+    """A date is optional here; one that is given has to be a date."""
+    text = request.first("date")
+    if text:
+        try:
+            date.fromisoformat(text)
+        except ValueError:
+            raise ApiError(400, "Invalid date (format: YYYY-MM-DD)") from None

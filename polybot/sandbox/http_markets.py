@@ -161,7 +161,11 @@ class MarketsApi:
         return {"neg_risk": self.market_of_token(request).neg_risk}
 
     def fee_rate(self, request: Request) -> dict[str, Any]:
-        return {"base_fee": 1000 if self.market_of_token(request).fee else 0}
+        try:
+            market = self.market_of_token(request)
+        except ApiError as error:
+            raise error if error.status != 404 else ApiError(404, "fee rate not found for market") from None
+        return {"base_fee": 1000 if market.fee else 0}
 
     def builder_fees(self, request: Request) -> dict[str, Any]:
         raise ApiError(404, "builder not found")

@@ -136,6 +136,8 @@ class OrdersApi:
 
     def open_orders(self, request: Request) -> dict[str, Any]:
         key = self._keys.require(request)
+        if not set(request.query) <= {"id", "market", "asset_id", "next_cursor"}:
+            raise ApiError(400, "invalid order params payload")
         found = reading.open_orders(
             self._exchange,
             owner=key.key,
@@ -157,9 +159,14 @@ class OrdersApi:
 
     def trades(self, request: Request) -> dict[str, Any]:
         key = self._keys.require(request)
+        maker = request.first("maker_address")
+        if maker and (len(maker) != 42 or not maker.startswith("0x")):
+            raise ApiError(400, "Invalid maker_address")
+        if not all(request.first(name, "0").isdecimal() for name in ("before", "after")):
+            raise ApiError(400, "Invalid trade params payload")
         found = self._exchange.trades(
             owner=key.key,
-            maker_address=request.first("maker_address"),
+            maker_address=maker,
             trade_id=request.first("id"),
             market=request.first("market"),
             asset_id=request.first("asset_id"),

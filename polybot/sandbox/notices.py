@@ -1,4 +1,4 @@
-"""What a user is told between visits: their orders filled or cancelled, kept until dropped.
+"""What a user is told between visits: their orders filled, cancelled or failed, kept until dropped.
 
 The newest `KEPT` per API key, made from the same order events that the user channel sends.
 """
@@ -14,7 +14,7 @@ from polybot.sandbox.catalogue import Catalogue
 from polybot.sandbox.messages import UserEvent
 
 KEPT = 200
-CANCELED, FILLED = 1, 2
+CANCELED, FILLED, FAILED = 1, 2, 8
 
 
 class Notices:
@@ -36,9 +36,11 @@ class Notices:
 
     def on_event(self, event: UserEvent) -> None:
         body = event.body
-        if body.get("event_type") != "order" or body.get("type") == "PLACEMENT":
+        if body.get("event_type") == "trade" and body.get("status") == "FAILED":
+            body = _failed_fill(event)
+        elif body.get("event_type") != "order" or body.get("type") == "PLACEMENT":
             return
-        kind = CANCELED if body["type"] == "CANCELLATION" else FILLED
+        kind = {"CANCELLATION": CANCELED, "FAILURE": FAILED}.get(body["type"], FILLED)
         market = self._catalogue.by_condition.get(event.market)
         if market is None:
             return
@@ -62,7 +64,7 @@ class Notices:
                     "remaining_size": str(_minus(body["original_size"], body["size_matched"])),
                     "outcome": body["outcome"],
                     "outcome_index": market.index_of(token),
-                    "transaction_hash": "",
+                    "transaction_hash": body.get("transaction_hash", ""),
                     "trade_id": (body.get("associate_trades") or [""])[-1],
                     "question": market.question,
                     "market_slug": market.slug,
@@ -74,6 +76,25 @@ class Notices:
             }
         )
         self._next_id += 1
+
+
+def _failed_fill(event: UserEvent) -> dict[str, Any]:
+    """Return a failed trade in an order's words: the part of it that is the owner's."""
+    body = event.body
+    own = next((part for part in body["maker_orders"] if part["owner"] == event.owner), None)
+    if own is None or body["owner"] == event.owner:
+        own = {**body, "order_id": body["taker_order_id"], "matched_amount": body["size"]}
+    size = own["matched_amount"]
+    return {
+        **{name: own[name] for name in ("asset_id", "side", "price", "outcome")},
+        "type": "FAILURE",
+        "id": own["order_id"],
+        "order_type": "GTC",
+        "original_size": size,
+        "size_matched": size,
+        "associate_trades": [body["id"]],
+        "transaction_hash": body["transaction_hash"],
+    }
 
 
 def _minus(left: str, right: str) -> str:
