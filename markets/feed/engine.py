@@ -61,6 +61,7 @@ class Engine:
         for outcome_id in self.tracked.keys() - outcomes.keys():
             gone = self.tracked.pop(outcome_id)
             self._dirty.pop(outcome_id, None)
+            self.out.forget(outcome_id)
             self.out.finish_candle(gone.candle.finish())
             self.out.batch.books.pop(outcome_id, None)
             self.out.batch.gone.append(outcome_id)
@@ -95,10 +96,13 @@ class Engine:
                     self._gap(tracked, GapReason.RECONNECTED, now_ms)
 
     def lost(self, tokens: Iterable[str], now_ms: int) -> int:
-        """The socket of these is gone; returns how many books became stale by it."""
+        """The socket of these is gone; returns how many books became stale by it.
+
+        A failed attempt to connect says so again: what REST gave meanwhile is no worse for that.
+        """
         stale = 0
         for token in tokens:
-            if tracked := self._by_token.get(token):
+            if (tracked := self._by_token.get(token)) and tracked.connected:
                 tracked.connected = False
                 tracked.waiting_ms = now_ms if tracked.ready else tracked.waiting_ms
                 stale += tracked.ready
@@ -139,6 +143,10 @@ class Engine:
     def _apply(self, event: FeedEvent, received_ms: int) -> None:
         if isinstance(event, MarketResolved):
             for tracked in self._by_condition.get(event.condition_id, ()):
+                tracked.resolved = True
+                self._publish_state(tracked)
+                if tracked.ready:
+                    self._dirty[tracked.outcome_id] = tracked
                 self.out.batch.events.append((tracked.outcome_id, event))
                 self._wake(tracked, "resolved", received_ms)
             return
@@ -226,6 +234,11 @@ class Engine:
             tracked = self._by_token.get(token)
             if tracked is None:
                 continue
+            if tracked.confirmed_ms > now_ms:  # the clock was set back: what is noted in its future is undone
+                tracked.confirmed_ms = tracked.received_ms = asked_ms - 1
+                tracked.doubt, tracked.renew_after_ms = None, 0
+                if tracked.ready:
+                    self._dirty[tracked.outcome_id] = tracked
             if freshness.needs_polling(tracked, now_ms):
                 self._snapshot(tracked, theirs, now_ms, BookStatus.POLLED)
                 self._renew(tracked, now_ms)
@@ -259,18 +272,14 @@ class Engine:
 
     def checks(self, now_ms: int) -> None:
         """Hold some quiet books against the hash and best prices that came with their last frame."""
-        left = _CHECKS_PER_PASS
-        for tracked in self.tracked.values():
-            if not tracked.unchecked or not tracked.ready or now_ms - tracked.received_ms < _BATCH_OVER_MS:
-                continue
-            tracked.unchecked = False
+        due = [t for t in self.tracked.values() if t.unchecked and t.ready and now_ms - t.received_ms >= _BATCH_OVER_MS]
+        due.sort(key=lambda t: t.checked_ms)  # so that everyone's turn comes
+        for tracked in due[:_CHECKS_PER_PASS]:
+            tracked.unchecked, tracked.checked_ms = False, now_ms
             found = self._protocol.check(tracked.claim(), tracked.last_frame)
             self.hashes_agreed += found is Check.AGREES
             if found is Check.CONTRADICTS:
                 tracked.suspect = True
-            left -= 1
-            if not left:
-                return
 
     def sample(self, now_ms: int) -> None:
         """Collect ring samples and finished candles; call about once a second."""

@@ -33,7 +33,11 @@ class Finding(StrEnum):
 def is_due(tracked: Tracked, now_ms: int) -> bool:
     """Whether this outcome's book should be read from the venue now."""
     since_probe = now_ms - tracked.probed_ms
-    if tracked.suspect or tracked.doubt is not None or not tracked.ready:
+    if since_probe < 0 or now_ms < tracked.confirmed_ms:
+        return True  # the clock was set back: what it said before means nothing now
+    if not tracked.ready:  # a snapshot is under way: asking beside it would only be ignored
+        return needs_polling(tracked, now_ms) and since_probe >= URGENT_EVERY_MS
+    if tracked.suspect or tracked.doubt is not None:
         return since_probe >= URGENT_EVERY_MS
     every = URGENT_EVERY_MS if tracked.outcome.urgent else QUIET_EVERY_MS
     quiet = now_ms - max(tracked.confirmed_ms, tracked.probed_ms) >= every
@@ -61,4 +65,5 @@ def needs_polling(tracked: Tracked, now_ms: int) -> bool:
     """Whether no socket gives this book, so that the venue's answer must serve."""
     if tracked.ready and tracked.status is BookStatus.LIVE:
         return False
+    tracked.waiting_ms = min(tracked.waiting_ms, now_ms)  # the clock may have been set back
     return now_ms - tracked.waiting_ms > SNAPSHOT_LIMIT_MS

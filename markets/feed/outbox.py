@@ -30,6 +30,9 @@ class Outbox:
         if row is not None:
             self.candles.append(row)
 
+    def forget(self, outcome_id: int) -> None:
+        self._reported.discard(outcome_id)
+
     def take_batch(self) -> Batch:
         batch, self.batch = self.batch, Batch()
         return batch

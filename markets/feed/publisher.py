@@ -13,6 +13,7 @@ from typing import Any
 from markets.tickstore import Batch, TickstoreUnavailable, TickstoreWriter
 
 MOST_EVENTS_WAITING = 50_000
+MOST_BATCHES_WAITING = 5_000  # quiet books are confirmed all the time: batches without an event count too
 _RETRY_FIRST_MS, _RETRY_CAP_MS = 100, 2_000
 
 
@@ -89,7 +90,7 @@ class Publisher:
         self._retry_at_ms, self._retry_ms = 0, _RETRY_FIRST_MS
 
     def _bound(self) -> None:
-        if self._events_waiting > MOST_EVENTS_WAITING:
+        if self._events_waiting > MOST_EVENTS_WAITING or len(self._waiting) > MOST_BATCHES_WAITING:
             self._lose()
 
     def _lose(self) -> None:

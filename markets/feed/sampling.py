@@ -33,10 +33,10 @@ class Sampler:
         at_second, at_minute = (second - 1) * 1000, (minute - 1) * MINUTE_MS
         for item in tracked:
             out.finish_candle(item.candle.close_before(now_ms - 2_000))
-            if not item.ready or item.status not in _SAMPLED:
-                continue
             mid, micro = item.book.mid(), item.book.microprice()
-            if mid is None or micro is None:
+            if not item.ready or item.status not in _SAMPLED or mid is None or micro is None:
+                item.traded_second = 0  # a slot without a price is left out; its trades are no later slot's
+                item.traded_minute = 0 if new_minute else item.traded_minute
                 continue
             prices = (mid, micro)
             due = at_second - item.sampled_ms >= SECONDS.fill_s * 1000

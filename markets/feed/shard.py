@@ -29,6 +29,7 @@ _PONG_LIMIT_S = 15.0  # a connection is trusted while its last sign of life is y
 _BACKOFF_FIRST_S, _BACKOFF_CAP_S = 0.25, 30.0
 _SETTLED_S = 60.0  # a session this long resets the back-off
 _TOKENS_PER_MESSAGE = 200
+MOST_WAITING = 500  # reads, of 256 KB at most each
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,14 @@ class Shard(threading.Thread):
         with self._lock:
             return frozenset(self._wanted)
 
-    def wish(self, tokens: Iterable[str]) -> None:
-        """Listen to exactly these tokens from now on."""
+    def wish(self, tokens: Iterable[str], *, anew: Iterable[str] = ()) -> None:
+        """Listen to exactly these tokens from now on.
+
+        Those of `anew` are subscribed again should they still be subscribed: their books begin with a snapshot.
+        """
         with self._lock:
             self._wanted = set(tokens)
+            self._renewed.update(anew)
 
     def renew(self, token: str) -> None:
         """Subscribe this token again: the venue answers with a snapshot."""
@@ -159,6 +164,8 @@ class Shard(threading.Thread):
         alive = time.monotonic()
         next_ping = alive + self._protocol.ping_every_s
         while not self._ending.is_set():
+            while self._inbox.qsize() > MOST_WAITING and not self._ending.is_set():
+                self._ending.wait(0.02)  # the engine is behind: let the venue's own buffers fill instead of our memory
             frames = connection.receive(_POLL_S)
             now = time.monotonic()
             if frames:

@@ -23,11 +23,12 @@ class Shards:
     def assign(self, wanted: set[str]) -> None:
         """Spread exactly `wanted` over the shards, at most `capacity` each."""
         changed: set[int] = set()
+        new = wanted - self._place.keys()
         for token in self._place.keys() - wanted:
             number = self._place.pop(token)
             self._tokens[number].discard(token)
             changed.add(number)
-        for token in sorted(wanted - self._place.keys()):
+        for token in sorted(new):
             number = next((n for n, held in enumerate(self._tokens) if len(held) < self._capacity), len(self._shards))
             if number == len(self._shards):
                 self._tokens.append(set())
@@ -37,7 +38,7 @@ class Shards:
             self._place[token] = number
             changed.add(number)
         for number in changed:
-            self._shards[number].wish(self._tokens[number])
+            self._shards[number].wish(self._tokens[number], anew=new & self._tokens[number])
 
     def tokens_of(self, number: int) -> set[str]:
         return set(self._tokens[number])

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import DatabaseError, DataError, InterfaceError, close_old_connections, connection
 from django.utils import timezone
 
 from alerts.services.health import heartbeat_record
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 _EVERY_S = 1.0
 _WATCH_EVERY_S = 2.0
 _HEARTBEAT_EVERY_S = 2.0
+_SWEEP_EVERY_S = 3_600.0
 _INCOMING_LIMIT = 5_000
 _LIMITS = {"trades": 20_000, "candles": 20_000, "notices": 500, "issues": 500, "ticks": 1_000}
 
@@ -76,6 +77,7 @@ class Storage(threading.Thread):
         self._issues: deque[ParseError] = deque()
         self._ticks: deque[tuple[int, int]] = deque()
         self._rings_filled: set[int] = set()
+        self._next_sweep = 0.0
 
     # ---- from the engine ----------------------------------------------------------------------
 
@@ -104,6 +106,7 @@ class Storage(threading.Thread):
                 close_old_connections()
                 if now >= next_watch and not stopping:
                     outcomes = watched_outcomes(self._venue, now=timezone.now())
+                    self._tidy(outcomes, now)
                     self._rings_fill(outcomes)
                     self._inbox.put(WatchList(outcomes))
                     next_watch = now + _WATCH_EVERY_S
@@ -156,10 +159,34 @@ class Storage(threading.Thread):
     def _drain(self, rows: deque[Any], write: Callable[[list[Any]], Any], most: int) -> None:
         while rows:
             part = [rows[i] for i in range(min(most, len(rows)))]
-            write(part)
+            written = self._written(part, write)
             for _ in part:
                 rows.popleft()
-            self.rows_written += len(part)
+            self.rows_written += written
+
+    def _written(self, part: list[Any], write: Callable[[list[Any]], Any]) -> int:
+        """Write rows and return how many; one that Postgres will never take is dropped, or it would hold up all."""
+        try:
+            write(part)
+        except DataError as error:
+            if len(part) > 1:
+                half = len(part) // 2
+                return self._written(part[:half], write) + self._written(part[half:], write)
+            log.error("postgres does not take %s: %s", part[0], error)
+            self.rows_dropped += 1
+            return 0
+        return len(part)
+
+    def _tidy(self, outcome_ids: Iterable[int], now: float) -> None:
+        """Forget outcomes that went: here at once, in Redis hourly, which also finds what an earlier feed left."""
+        self._rings_filled &= set(outcome_ids)
+        if now < self._next_sweep:
+            return
+        try:
+            self._writer.sweep(set(outcome_ids))
+        except TickstoreUnavailable:
+            return
+        self._next_sweep = now + _SWEEP_EVERY_S
 
     def _rings_fill(self, outcome_ids: Iterable[int]) -> None:
         """Rebuild minute rings from stored candles where Redis has none."""

@@ -33,6 +33,7 @@ class Tracked:
     received_ms: int = 0
     confirmed_ms: int = 0
     last_trade: int | None = None
+    resolved: bool = False  # the venue named a winner
     connected: bool = False  # a socket has been asked for it
     subscription: int = 0  # the number of that request
     waiting_ms: int = 0  # since when a snapshot is awaited
@@ -40,6 +41,7 @@ class Tracked:
     last_frame: bytes = b""
     venue_hash: str = ""
     unchecked: bool = False
+    checked_ms: int = 0
     suspect: bool = False
     probed_ms: int = 0
     doubt: Doubt | None = None
@@ -59,8 +61,8 @@ class Tracked:
 
     @property
     def shown_status(self) -> BookStatus:
-        """The status readers see: a market that takes no orders is closed, however good its book."""
-        if not self.outcome.takes_orders and self.status is not BookStatus.MISSING:
+        """The status readers see: a market that is decided or takes no orders is closed, however good its book."""
+        if (self.resolved or not self.outcome.takes_orders) and self.status is not BookStatus.MISSING:
             return BookStatus.CLOSED
         return self.status
 

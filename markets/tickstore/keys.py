@@ -21,6 +21,7 @@ FEED_STATUS = "feed:status"
 EVENTS_LENGTH = 12_000  # batches: ten minutes at twenty a second
 WAKES_LENGTH = 2_000
 TRADES_LENGTH = 100
+PER_OUTCOME = ("book:*", "trades:*", "ring:*")  # all end in the outcome's id
 
 
 def book(outcome_id: int) -> str:

@@ -43,11 +43,13 @@ class TickstoreWriter:
         self.redis = connection(url)
         self.epoch = ""
         self._number = 0
+        self._server = ""  # the server's own name for its present life
 
     def epoch_open(self, now_ms: int) -> str:
         """Begin a new epoch: readers will drop their books. Later than every id in the stream, whatever the clock."""
         try:
             last: Any = self.redis.xrevrange(keys.EVENTS, count=1)
+            self._server = self._life()
         except redis.RedisError as error:
             raise TickstoreUnavailable(f"redis did not answer: {error}") from error
         newest = int(last[0][0].partition(b"-")[0]) if last else 0
@@ -107,11 +109,37 @@ class TickstoreWriter:
             self._number += 1
 
     def remembers(self) -> bool:
-        """Whether Redis still has what this epoch published; an empty restart or a flush forgets it."""
+        """Whether Redis still has what this epoch published.
+
+        A flush forgets it, and a restart may: a server that saves now and then comes back with older books.
+        """
         try:
+            if self._life() != self._server:
+                return False
             return not self._number or bool(self.redis.exists(keys.EVENTS))
         except redis.RedisError as error:
             raise TickstoreUnavailable(f"redis did not answer: {error}") from error
+
+    def _life(self) -> str:
+        try:
+            found: Any = self.redis.info("server")
+        except redis.ResponseError:  # not everyone may ask
+            return ""
+        return str(found.get("run_id", ""))
+
+    def sweep(self, keep: set[int]) -> int:
+        """Delete what is kept of other outcomes; returns how many keys went."""
+        try:
+            found = [key for pattern in keys.PER_OUTCOME for key in self.redis.scan_iter(pattern, count=500)]
+            gone = [key for key in found if not _belongs(key, keep)]
+            states: Any = self.redis.hkeys(keys.STATE)
+            if other := [field for field in states if not _belongs(field, keep)]:
+                self.redis.hdel(keys.STATE, *other)
+            for start in range(0, len(gone), 500):
+                self.redis.delete(*gone[start : start + 500])
+        except redis.RedisError as error:
+            raise TickstoreUnavailable(f"redis did not answer: {error}") from error
+        return len(gone)
 
     def ring_load(self, period_s: int, outcome_id: int, samples: Iterable[Sample]) -> bool:
         """Fill a ring from history, unless it has one; returns whether it was empty."""
@@ -130,3 +158,9 @@ class TickstoreWriter:
             self.redis.set(keys.FEED_STATUS, msgspec.json.encode(status))
         except redis.RedisError as error:
             raise TickstoreUnavailable(f"redis did not answer: {error}") from error
+
+
+def _belongs(key: bytes, keep: set[int]) -> bool:
+    """Whether a key that ends in an outcome's id is of one of these."""
+    number = key.rpartition(b":")[2]
+    return not number.isdigit() or int(number) in keep

@@ -300,3 +300,87 @@ def test_after_a_stop_nothing_looks_alive() -> None:
     engine = live("a")
     engine.stop(AT_MS + S)
     assert said(engine).states[1][0] is BookStatus.STALE
+
+
+# ---- over days -------------------------------------------------------------------------------------
+
+
+def test_a_failed_reconnect_does_not_spoil_what_rest_gave() -> None:
+    engine = live("a")
+    engine.lost(["a"], AT_MS)
+    engine.probed({"a": snapshot("a", bid="0.45")}, AT_MS + 7 * S, AT_MS + 7 * S)
+    said(engine)
+    assert engine.lost(["a"], AT_MS + 8 * S) == 0  # the next attempt failed too
+    assert engine.tracked[1].status is BookStatus.POLLED and not said(engine).events
+    engine.probed({"a": snapshot("a", bid="0.44")}, AT_MS + 9 * S, AT_MS + 9 * S)
+    assert said(engine).books[1].best_bid == 440_000
+
+
+def test_a_book_is_not_asked_for_while_its_snapshot_is_under_way() -> None:
+    engine = engine_with("a")
+    assert engine.probes_due(AT_MS + 5 * S) == []
+    assert engine.probes_due(AT_MS + 5 * S + 1) == ["a"]
+
+
+def test_a_clock_set_back_leaves_no_book_fresh_by_its_old_time() -> None:
+    engine = live("a")
+    hear(engine, price_change("a", "0.49", "7"), at_ms=AT_MS + 3_600 * S)
+    engine.probes_due(AT_MS + 3_600 * S)
+    said(engine)
+    back = AT_MS + 60 * S
+    assert engine.probes_due(back) == ["a"]
+    agreed = snapshot("a", bids=[{"price": p, "size": s} for p, s in (("0.01", "50"), ("0.48", "10"), ("0.49", "7"))])
+    engine.probed({"a": agreed}, back, back + 20)
+    assert said(engine, back).books[1].confirmed_ms == back
+    assert engine.probes_due(back + S) == []
+
+
+def test_a_stall_is_found_after_the_clock_was_set_back() -> None:
+    engine = live("a")
+    hear(engine, price_change("a", "0.49", "7"), at_ms=AT_MS + 3_600 * S)
+    for second in range(2, 12, 2):
+        now = AT_MS + second * S
+        engine.probed({"a": snapshot("a", bid="0.40", at_ms=now)}, now, now + 20)
+    assert engine.tracked[1].status is not BookStatus.LIVE
+
+
+def test_a_decided_market_is_closed_before_the_catalogue_knows() -> None:
+    engine = live("a", "b")
+    hear(engine, {"event_type": "market_resolved", "market": "0x1", "winning_asset_id": "a", "timestamp": str(AT_MS)})
+    batch = said(engine)
+    assert {batch.books[n].status for n in (1, 2)} == {BookStatus.CLOSED}
+    hear(engine, price_change("a", "0.49", "7"))
+    assert said(engine).books[1].status is BookStatus.CLOSED
+
+
+def test_every_quiet_book_gets_its_turn_to_be_checked() -> None:
+    names = [f"t{n}" for n in range(25)]
+    engine = live(*names)
+    for n in range(1, 4):
+        hear(engine, *(price_change(t, "0.49", str(n)) for t in names[:10]), at_ms=AT_MS + n * S)
+        engine.checks(AT_MS + n * S + 400)
+    assert not any(engine.tracked[n].unchecked for n in range(11, 26))
+
+
+def test_nothing_is_remembered_of_outcomes_that_went() -> None:
+    engine = live("a")
+    engine.probed({"a": snapshot("a", bid="0.40", at_ms=AT_MS + 2 * S)}, AT_MS + 2 * S, AT_MS + 2 * S)
+    engine.probed({"a": snapshot("a", bid="0.40", at_ms=AT_MS + 2 * S)}, AT_MS + 4 * S, AT_MS + 4 * S)
+    assert engine.out._reported == {1}
+    engine.watch({}, AT_MS + 5 * S)
+    assert not engine.out._reported and not engine._by_token and not engine._by_condition and not engine._dirty
+
+
+def test_trades_of_a_slot_without_a_price_are_no_later_slots() -> None:
+    engine = engine_with("a")
+    start = AT_MS - AT_MS % 60_000 + 60_000
+    hear(engine, [book("a", asks=[])], trade("a", "0.5", "3"), at_ms=start)
+    for second in (0, 1, 2, 61):
+        engine.sample(start + second * S)
+    hear(engine, [book("a")], trade("a", "0.5", "4"), at_ms=start + 62 * S)
+    engine.out.take_batch()
+    engine.sample(start + 63 * S)
+    (sample,) = engine.out.take_batch().samples
+    assert sample[2].traded == 4_000_000
+    engine.sample(start + 121 * S)
+    assert [s.traded for period, _, s in engine.out.take_batch().samples if period == 60] == [4_000_000]

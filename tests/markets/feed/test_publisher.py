@@ -10,6 +10,7 @@ import pytest
 
 from markets.domain.events import LevelChange
 from markets.domain.instruments import Side
+from markets.domain.views import BookStatus
 from markets.feed import publisher as publisher_module
 from markets.feed.publisher import Publisher
 from markets.tickstore import Batch, Tickstore, TickstoreUnavailable, TickstoreWriter
@@ -85,6 +86,36 @@ def test_too_much_waiting_is_given_up_openly(server: tuple[stores.Store, str], m
     for n in range(8):
         publisher.publish(batch(n), NOW + n * 10_000)
     assert publisher.must_republish and len(publisher._waiting) <= 5
+
+
+def test_batches_without_an_event_are_bounded_too(
+    server: tuple[stores.Store, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "MOST_BATCHES_WAITING", 5)
+    publisher = open_publisher(server[1])
+
+    def away(self: TickstoreWriter, batch: Batch) -> None:
+        raise TickstoreUnavailable("redis did not answer")
+
+    monkeypatch.setattr(TickstoreWriter, "publish", away)
+    for n in range(8):
+        publisher.publish(Batch(states={1: (BookStatus.LIVE, NOW + n)}), NOW + n)
+    assert publisher.must_republish and len(publisher._waiting) <= 5
+
+
+def test_a_server_that_restarted_is_told_everything_again_even_if_it_kept_some(
+    server: tuple[stores.Store, str],
+) -> None:
+    store, url = server
+    publisher = open_publisher(url)
+    publisher.publish(batch(1), NOW)
+    store.stop()
+    store.start()
+    stores.store_wait(store)
+    publisher.publish(batch(2), NOW + 100)  # accepted: the stream exists again, the quiet books do not
+    assert not publisher.must_republish
+    publisher.status_write({"watched": 1}, NOW + 200)
+    assert publisher.must_republish
 
 
 @pytest.mark.parametrize(

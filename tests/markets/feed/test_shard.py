@@ -186,3 +186,50 @@ def test_tokens_stay_where_they_are_and_new_ones_go_where_there_is_room(inbox: S
     assert [s.wanted for s in shards.all()] == [{"a", "c", "e"}, {"d"}]
     shards.assign(set())
     assert [s.wanted for s in shards.all()] == [set(), set()]
+
+
+def test_a_token_that_went_and_came_before_the_socket_noticed_gets_a_snapshot(
+    venue: SocketVenue, inbox: SimpleQueue[Any], start: Callable[..., Shard]
+) -> None:
+    shard = start("a", "b")
+    until(inbox, Up)
+    until(inbox, Frames)
+    with shard._lock:  # the shard's thread is busy
+        shard._wanted = {"b"}
+        shard._wanted = {"a", "b"}
+        shard._renewed.update({"a"})
+    assert until(inbox, Up).tokens == {"a"}
+    assert [b["asset_id"] for b in json.loads(until(inbox, Frames).frames[0])] == ["a"]
+
+
+def test_assigning_a_token_asks_for_its_snapshot_and_leaves_the_others_alone() -> None:
+    class Wishes:
+        def __init__(self) -> None:
+            self.said: list[tuple[set[str], set[str]]] = []
+
+        def start(self) -> None: ...
+
+        def wish(self, tokens: set[str], *, anew: set[str]) -> None:
+            self.said.append((set(tokens), set(anew)))
+
+    shard = Wishes()
+    shards = Shards(lambda _: shard, 10)  # type: ignore[arg-type,return-value]
+    for wanted in ({"a", "b"}, {"b"}, {"a", "b"}):
+        shards.assign(wanted)
+    assert shard.said == [({"a", "b"}, {"a", "b"}), ({"b"}, set()), ({"a", "b"}, {"a"})]
+
+
+def test_a_shard_reads_no_more_than_the_engine_can_follow(
+    venue: SocketVenue, inbox: SimpleQueue[Any], start: Callable[..., Shard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_module, "MOST_WAITING", 3)
+    start("a")
+    until(inbox, Frames)
+    for n in range(30):
+        venue.send(price_change("a", "0.5", str(n)))
+        time.sleep(0.005)
+    assert inbox.qsize() <= 4
+    heard: list[bytes] = []
+    while len(heard) < 30:
+        heard += until(inbox, Frames).frames
+    assert [json.loads(f)["price_changes"][0]["size"] for f in heard] == [str(n) for n in range(30)]

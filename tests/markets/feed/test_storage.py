@@ -9,19 +9,20 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 
 from alerts.models import AuditEvent
 from markets.domain.candles import CandleRow
 from markets.domain.events import TradePrint as PrintEvent
 from markets.domain.instruments import Side, Venue
+from markets.domain.views import Sample
 from markets.feed import storage as storage_module
 from markets.feed.storage import Rows, Storage
 from markets.models import Candle, Market, TradePrint
 from markets.services import history
 from markets.services.notices import Notice
-from markets.tickstore import TickstoreWriter
-from tests.factories.markets import AT, outcome_make
+from markets.tickstore import Batch, TickstoreWriter
+from tests.factories.markets import AT, book_make, outcome_make
 
 pytestmark = pytest.mark.django_db
 AT_MS = int(AT.timestamp() * 1000)
@@ -164,3 +165,44 @@ def test_a_full_disk_is_told_as_such(storage: Storage, monkeypatch: pytest.Monke
     assert storage.error.startswith("postgres cannot write to its disk")
     storage._failed(OperationalError("server closed the connection"))
     assert storage.error.startswith("postgres did not answer")
+
+
+def test_a_row_that_postgres_never_takes_holds_nothing_up(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = outcome_make()
+    real = history.trades_record
+
+    def refuse(rows: Any) -> None:
+        if any(trade.size == 5 for _, trade in rows):
+            raise DataError("numeric field overflow")
+        real(rows)
+
+    monkeypatch.setattr(storage_module.history, "trades_record", refuse)
+    storage.add(Rows(trades=[(outcome.pk, print_of(n)) for n in range(1, 10)]))
+    storage._write()
+    assert (storage.rows_written, storage.rows_dropped, TradePrint.objects.count()) == (8, 1, 8)
+
+
+def test_redis_keeps_nothing_of_outcomes_that_went(storage: Storage) -> None:
+    here, gone = outcome_make().pk, outcome_make().pk
+    writer = storage._writer
+    writer.redis.flushdb()
+    writer.epoch_open(AT_MS)
+    sample = Sample(at_ms=AT_MS, mid=500_000, microprice=500_000)
+    for outcome_id in (here, gone):
+        writer.publish(
+            Batch(
+                books={outcome_id: book_make(outcome_id)},
+                trades=[(outcome_id, print_of(3))],
+                samples=[(1, outcome_id, sample), (60, outcome_id, sample)],
+                events=[(outcome_id, print_of(3))],
+            )
+        )
+    storage._rings_filled = {here, gone}
+    storage._tidy([here], now=10.0)
+    left = {key.decode() for key in writer.redis.keys("*")}
+    assert left == {f"book:{here}", f"trades:{here}", f"ring:1:{here}", f"ring:60:{here}", "events", "state"}
+    assert writer.redis.hkeys("state") == [str(here).encode()] and storage._rings_filled == {here}
+    writer.publish(Batch(books={gone: book_make(gone)}))
+    storage._tidy([here], now=20.0)  # an hourly job
+    assert writer.redis.exists(f"book:{gone}")
+    writer.redis.flushdb()
