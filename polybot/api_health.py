@@ -17,6 +17,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from polybot.dashboard.frame import accounts_for
+from polybot.dashboard.readiness import ready_get
+
 STORE_TIMEOUT_S = 2
 
 
@@ -56,9 +59,6 @@ class HealthView(APIView):
 
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:
-        from polybot.dashboard.frame import accounts_for
-        from polybot.dashboard.readiness import ready_get
-
         accounts: list[dict[str, Any]] = []
         for account in accounts_for(request.user):
             ready = ready_get(account.id)

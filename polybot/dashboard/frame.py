@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
+from alerts.selectors import screens as alert_pages
 from orders.domain.lifecycle import Environment, TradingState
 from orders.selectors import screens as order_pages
 from orders.selectors.pages import accounts_visible
@@ -92,6 +93,9 @@ class Desk:
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
         self.now: datetime = timezone.now()
+        # Read before anything else of the page: the script compares it with what the socket says first,
+        # and so learns of what changed while the page was on its way.
+        self.version = alert_pages.latest_event_id() if request.user.is_authenticated else 0
 
     @property
     def theme(self) -> str:

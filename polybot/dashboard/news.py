@@ -8,9 +8,11 @@ and a browser that missed a notice sees that the number moved.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import weakref
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from channels.db import aclose_old_connections, database_sync_to_async
 from django.db import DatabaseError
@@ -78,16 +80,17 @@ class NewsDesk:
     def __init__(self) -> None:
         self._listeners: set[Listener] = set()
         self._task: asyncio.Task[None] | None = None
-        self.version = 0
-        self._ticked: object = None
+        self._version = 0  # of the last look; 0 until there is one
 
     def attach(self) -> Listener:
+        """Return a listener. Its first notice, which has no topics, says from which version on it is told."""
         listener = Listener()
         self._listeners.add(listener)
-        if self.version:
-            listener.put(Notice(self.version, frozenset(), None))
         if self._task is None or self._task.done():
+            self._version = 0
             self._task = asyncio.create_task(self._watch())
+        elif self._version:
+            listener.put(Notice(self._version, frozenset(), None))
         return listener
 
     def detach(self, listener: Listener) -> None:
@@ -97,35 +100,46 @@ class NewsDesk:
             self._task = None
 
     async def _watch(self) -> None:
-        self.version = 0
-        round_number = 0
-        while True:
+        # Kept here and not on the desk: a look of a watch that was cancelled may still be under way in its thread.
+        version = 0
+        ticked: datetime | None = None
+        for round_number in itertools.count():
             try:
                 await aclose_old_connections()
-                notices = await database_sync_to_async(self._look)(slow=round_number % SLOW_EVERY == 0)
-                for notice in notices:
+                slow = round_number % SLOW_EVERY == 0
+                seen = await database_sync_to_async(look)(version, ticked=ticked, slow=slow)
+                version, ticked = seen.version, seen.ticked
+                self._version = version
+                for notice in seen.notices:
                     for listener in self._listeners:
                         listener.put(notice)
             except DatabaseError as error:
                 log.warning("no news: the database does not answer", extra={"problem": str(error)[:200]})
-            round_number += 1
             await asyncio.sleep(LOOK_EVERY_S)
 
-    def _look(self, *, slow: bool) -> list[Notice]:
-        newest = alert_pages.latest_event_id()
-        notices: list[Notice] = []
-        if not self.version:
-            notices.append(Notice(newest, frozenset(), None))
-        elif newest > self.version:
-            changed = alert_pages.kinds_between(self.version, newest)
-            notices = [Notice(newest, topics_of(kind), account_id) for kind, account_id in changed]
-        self.version = newest
-        if slow:
-            ticked = strategy_pages.last_tick_at()
-            topics = {"system"} | ({"strategies"} if ticked != self._ticked else set())
-            self._ticked = ticked
-            notices.append(Notice(newest, frozenset(topics), None))
-        return notices
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    version: int
+    ticked: datetime | None
+    notices: tuple[Notice, ...]
+
+
+def look(version: int, *, ticked: datetime | None, slow: bool) -> Look:
+    """Return what changed after event `version`; 0 means that nobody was told anything yet."""
+    newest = alert_pages.latest_event_id()
+    notices: list[Notice] = []
+    if not version:
+        notices.append(Notice(newest, frozenset(), None))
+    elif newest > version:
+        changed = alert_pages.kinds_between(version, newest)
+        notices += [Notice(newest, topics_of(kind), account_id) for kind, account_id in changed]
+    if slow:
+        now_ticked = strategy_pages.last_tick_at()
+        topics = {"system"} | ({"strategies"} if now_ticked != ticked else set())
+        ticked = now_ticked
+        notices.append(Notice(newest, frozenset(topics), None))
+    return Look(newest, ticked, tuple(notices))
 
 
 _desks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, NewsDesk] = weakref.WeakKeyDictionary()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
 from polybot.dashboard import actions
+from polybot.dashboard.frame import desk_of
 from polybot.dashboard.views import choices, cockpit, machine, market, markets, orders, positions, safety, strategies
 from polybot.dashboard.views import why as why_pages
 
@@ -17,7 +19,12 @@ app_name = "desk"
 
 
 def _page(route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
-    guarded: Any = login_required(view)
+    @wraps(view)
+    def framed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        desk_of(request)  # made first: it notes the version that this page will show
+        return view(request, *args, **kwargs)
+
+    guarded: Any = login_required(framed)
     return path(route, guarded, name=name)
 
 

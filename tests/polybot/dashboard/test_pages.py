@@ -90,8 +90,9 @@ def test_no_link_is_dead(desk: DeskRows, staff: Client) -> None:
         links = {href.replace("&amp;", "&") for href in re.findall(r'<a [^>]*href="([^"]+)"', page)}
         assert not [href for href in links if href in ("#", "")], url
         seen |= {href if href.startswith("/") else url + href for href in links if not href.startswith("#")}
-    targets = sorted({href.partition("#")[0] for href in seen})
-    assert len(targets) > 60
+    # Sorting, pages and CSV have their own tests below.
+    targets = sorted({href.partition("#")[0] for href in seen if not re.search(r"[?&](\w+-)?(sort|page|csv)=", href)})
+    assert len(targets) > 40
     for href in targets:
         assert staff.get(href, follow=True).status_code == 200, href
 

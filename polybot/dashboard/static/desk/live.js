@@ -163,7 +163,7 @@
 
   /* the socket: reconnects with growing, jittered pauses and reads everything again after a gap */
   const offline = document.getElementById("offline");
-  let socket = null, tries = 0, version = null, watched = "", resync = false;
+  let socket = null, tries = 0, version = Number(document.body.dataset.version), watched = "", resync = true;
   const everything = () => [...new Set(all("[data-live]").flatMap((panel) => panel.dataset.live.split(" ")))];
   const outcomes = () => [...new Set([...all("[data-q]").map((e) => e.dataset.q), ...all("[data-ladder]").map((e) => e.dataset.ladder)])]
     .map(Number).filter((id) => id > 0).slice(0, 120);
@@ -187,10 +187,10 @@
       } else if (message.type === "tape") {
         tape(message);
       } else if (message.type === "version") {
-        /* after a gap in the numbers nobody knows what was missed: read everything */
-        if (resync && version !== null && message.n !== version) changed(everything());
+        /* what happened while the page or the socket was on its way nobody told: read everything */
+        if (resync && message.n > version) changed(everything());
         else if (message.topics.length) changed(message.topics);
-        version = message.n;
+        version = Math.max(version, message.n);
         resync = false;
       }
     });
