@@ -17,11 +17,12 @@ from django.db.models import F
 
 from alerts.domain.events import Severity
 from markets.domain.instruments import Side
-from markets.domain.units import Price, Shares, Usd, decimal_from_micro, micro_from_decimal
+from markets.domain.units import Price, Shares, Usd, decimal_from_micro, micro_from_decimal, notional_up
 from orders.domain.ledger import Fill as LedgerFill
 from orders.domain.ledger import LedgerError, entries_for_fill, entries_for_void, position_after, position_from
 from orders.domain.ledger import Position as HeldPosition
 from orders.domain.lifecycle import TERMINAL, OrderState
+from orders.domain.reserve import FEE_ROUNDING
 from orders.models import Account, Fill, LedgerTransaction, Order, Position
 from orders.selectors.rows import fill_of, position_of
 from orders.services.books import entries_read, transaction_record
@@ -233,6 +234,9 @@ def _reservation_used(order: Order, leg: LedgerFill) -> Decimal:
     held = micro_from_decimal(order.reserved)
     rest = micro_from_decimal(open_size) - leg.size
     share = -(-held * rest // micro_from_decimal(open_size))
+    # What is set aside for rounding is not shared out: every fill that is still to come rounds its own fee.
+    spare = held - notional_up(Price(micro_from_decimal(order.price)), Shares(micro_from_decimal(open_size)))
+    share += max(0, min(FEE_ROUNDING, spare))
     return order.reserved - decimal_from_micro(max(0, min(held + leg.cash_change, share)))
 
 

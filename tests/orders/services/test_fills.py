@@ -2,6 +2,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db.models import F
 
 from markets.domain.instruments import Side
 from markets.domain.units import Price, Shares, Usd
@@ -131,3 +132,25 @@ def test_provisional_shares_are_held_but_may_not_be_sold() -> None:
     order_make(account, outcome, side=Side.SELL, size="10")
     with pytest.raises(FillError, match="is confirmed, and the venue now says failed"):
         fill_settle(made.fill_id, "failed", now=AT + timedelta(seconds=1))
+
+
+def test_fees_rounded_fill_by_fill_never_outgrow_what_was_set_aside() -> None:
+    # 5 at 0.04 cost 0.20, the worst fee is 5 x 0.07 x 0.0384 = 0.01344, and 0.001 for rounding: all there is.
+    account, outcome = account_make("0.21444"), outcome_make(fee_rate_ppm=70_000)
+    order = sent_order(account, outcome, price="0.04", size="5")
+    assert Account.objects.get(pk=account.pk).reserved_cash == Decimal("0.21444")
+    fills = [("4.9", "0.01317")] + [("0.01", "0.00003")] * 10  # each of the small ones rounds up by a tenth
+    for number, (size, fee) in enumerate(fills):
+        fill_record(
+            order_id=order.pk,
+            venue_trade_id=f"t{number}",
+            role="taker",
+            price=Price(micro("0.04")),
+            size=Shares(micro(size)),
+            fee=Usd(micro(fee)),
+            venue_at=AT,
+            now=AT,
+        )
+        Account.objects.update(cash=F("reserved_cash"))  # what a fill gave back is spent elsewhere at once
+    assert Order.objects.get().state == "filled"
+    assert Account.objects.get(pk=account.pk).reserved_cash == 0
