@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Sum
 from django.utils import timezone
@@ -97,13 +97,16 @@ def open_order_list(account_id: int) -> tuple[OpenOrder, ...]:
 
 
 def day_start_equity(account: Account, *, now: datetime) -> Usd:
-    """Return the equity of the last snapshot before midnight UTC, else what the account opened with."""
-    last = (
-        PnlSnapshot.objects.filter(account=account, at__lt=day_start(now))
-        .order_by("-at")
-        .values_list("equity", flat=True)
-        .first()
-    )
+    """Return the equity of the last snapshot before midnight UTC, else what the account opened with.
+
+    One in which every position had a price is taken when it is at most an hour older: a position that counted
+    at cost would turn yesterday's loss or gain into today's.
+    """
+    midnight = day_start(now)
+    rows = PnlSnapshot.objects.filter(account=account, at__lt=midnight).order_by("-at").values_list("equity", flat=True)
+    last = rows.filter(unmarked=0, at__gte=midnight - timedelta(hours=1)).first()
+    if last is None:
+        last = rows.first()
     return Usd(micro_from_decimal(account.opening_cash if last is None else last))
 
 

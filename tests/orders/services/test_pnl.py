@@ -98,3 +98,12 @@ def test_the_day_starts_with_the_last_equity_before_midnight() -> None:
     tomorrow = portfolio_get(account.pk, {}, now=AT + timedelta(days=1))
     assert tomorrow.day_start_equity == micro("101.4")
     assert tomorrow.day_profit == micro("-1.5")  # valued at cost: 99.9 against 101.4
+
+
+def test_a_feed_that_was_down_at_midnight_does_not_move_losses_to_the_next_day() -> None:
+    account, outcome_id = holder()
+    midnight = AT.replace(hour=0) + timedelta(days=1)
+    snapshot_create(account.pk, midnight - timedelta(minutes=5), {outcome_id: Mark(mid=micro("0.10"))})  # 96.9
+    snapshot_create(account.pk, midnight - timedelta(minutes=1), {})  # 99.9 at cost
+    later = portfolio_get(account.pk, {outcome_id: Mark(mid=micro("0.10"))}, now=midnight + timedelta(minutes=1))
+    assert (later.day_start_equity, later.day_profit) == (micro("96.9"), 0)
