@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import socket
 from typing import Any
 
 import pytest
 import yaml
 from django.core.management import get_commands
 
+from polybot.sandbox import main as sandbox
 from polybot.settings.env import PROJECT, Environment
 from polybot.supervisor import options, plan
 
@@ -63,6 +65,17 @@ def test_it_is_watched_and_confined(name: str) -> None:
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
     assert not any("docker.sock" in str(volume) for volume in service.get("volumes", []))
+
+
+def test_the_desk_looks_for_the_exchange_where_it_serves() -> None:
+    with socket.socket() as main:
+        main.bind(("127.0.0.1", 0))
+        served = sandbox.urls({"main": main})
+        port = main.getsockname()[1]
+    environment = COMPOSE["services"]["web"]["environment"]
+    for name in ("clob", "gamma", "data", "ws_market", "ws_user", "relayer", "rpc"):
+        expected = served[name].replace(f"127.0.0.1:{port}", "sandbox:8100")
+        assert environment[f"POLYMARKET_{name.upper()}_URL"] == expected
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
