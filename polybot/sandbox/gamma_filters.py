@@ -69,9 +69,14 @@ def event_orders(catalogue: Catalogue) -> dict[str, Key]:
     return {**EVENT_ORDERS, **{order: total(name) for order, name in sums.items()}}
 
 
+_IDENTITIES = ("id", "slug", "condition_ids", "question_ids", "clob_token_ids", "position_ids")
+
+
 def filter_markets(request: Request, catalogue: Catalogue, *, closed_default: bool | None = False) -> list[Market]:
     """Return the markets that the request's filters leave, unordered."""
-    versions = set(request.all("version") or ["v1"])
+    # Lists show the first protocol unless asked otherwise; a market that is named is found whatever it is.
+    named = any(request.all(name) for name in _IDENTITIES)
+    versions = set(request.all("version") or (["v1", "v2"] if named else ["v1"]))
     closed = request.flag("closed")
     wanted_closed = closed_default if closed is None else closed
     tests: list[Callable[[Market], bool]] = [lambda m: m.version in versions]
