@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from markets.domain.units import ONE, micro_from_text, text_from_micro
 from polybot.sandbox import data_rows
@@ -17,9 +17,6 @@ from polybot.sandbox.exchange import Exchange
 from polybot.sandbox.http_core import ApiError, Request, Response, Router
 from polybot.sandbox.messages import ChainRow
 
-if TYPE_CHECKING:
-    from polybot.sandbox.data_api import DataApi
-
 KINDS = (
     "TRADE", "SPLIT", "MERGE", "REDEEM", "REWARD", "CONVERSION", "MIGRATION", "DEPOSIT", "WITHDRAWAL", "YIELD",
     "MAKER_REBATE", "TAKER_REBATE", "REFERRAL_REWARD", "TIP",
@@ -28,8 +25,18 @@ INTERVALS = ("max", "all", "1m", "1w", "1d", "12h", "6h")
 FIDELITIES = {"1d": 86_400, "18h": 64_800, "12h": 43_200, "3h": 10_800, "1h": 3_600}
 
 
+class Ledger(Protocol):
+    """What these reports are made from."""
+
+    def fills(self, request: Request) -> list[Fill]: ...
+
+    def user_fills(self, *, wallet: str = "", market: str = "") -> list[Fill]: ...
+
+    def positions_of(self, wallet: str) -> list[dict[str, Any]]: ...
+
+
 class WalletReports:
-    def __init__(self, api: DataApi, exchange: Exchange) -> None:
+    def __init__(self, api: Ledger, exchange: Exchange) -> None:
         self._api = api
         self._exchange = exchange
 

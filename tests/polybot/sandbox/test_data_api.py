@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from polymarket.models.data.leaderboard import TraderLeaderboardEntry, TraderLeaderboardStanding
+from polymarket.models.data.portfolio import UserPnlSeries
 
 from markets.domain.instruments import Side
 from markets.domain.units import ONE
@@ -12,6 +14,7 @@ from markets.venues.simulated.matching import OrderType
 from polybot.sandbox.data_rows import Cost, Fill
 from polybot.sandbox.messages import NewOrder
 from tests.polybot.sandbox.app_kit import Local
+from tests.polybot.sandbox.order_kit import Pair, place
 
 ALICE = "0x" + "a1" * 20
 
@@ -142,3 +145,29 @@ def test_open_interest_is_the_collateral_behind_the_pairs(bought: Bought) -> Non
 )
 def test_a_request_that_lacks_its_subject_is_refused(path: str) -> None:
     assert Local().ask("GET", f"/data-api{path}").status == 400
+
+
+def test_wallet_reports_answer_in_the_official_clients_shapes() -> None:
+    pair = Pair()
+    market = pair.market()
+    place(pair.two, market, price="0.4", size="20", outcome=1)
+    place(pair.one, market, price="0.6", size="20")
+    pair.settle()
+    place(pair.two, market, price="0.7", size="10")
+    place(pair.one, market, side="SELL", price="0.7", size="10")
+    pair.settle()
+    wallet = pair.one.account.address.lower()
+    series = pair.local.get(f"/data-api/v2/user-pnl?user={wallet}&fidelity=1h")["data"]
+    (point,) = UserPnlSeries.parse_response(series).points
+    assert (point.trade_count, point.realized_pnl, point.volume) == (2, 1, 30)
+    rows = pair.local.get("/data-api/v2/leaderboard?sort_by=VOLUME")["data"]
+    assert [TraderLeaderboardEntry.parse_response(row).rank for row in rows] == [1, 2]
+    standing = pair.local.get(f"/data-api/v2/leaderboard?user={wallet}")["data"]
+    assert TraderLeaderboardStanding.parse_response(standing).pnl_rank == 1
+    assert pair.local.get(f"/data-api/v2/leaderboard?user={'0x' + '77' * 20}")["data"] is None
+    snapshot = pair.local.ask("GET", f"/data-api/v1/accounting/snapshot?user={wallet}")
+    assert snapshot.headers["content-type"].startswith("text/csv") and len(snapshot.raw.splitlines()) == 3
+    for path in ("biggest-winners", "builders/leaderboard", "builders/volume"):
+        assert pair.local.get(f"/data-api/v2/{path}")["data"] == []
+    refused = pair.local.ask("GET", f"/data-api/v2/activity?user={wallet}&type=DREAM")
+    assert (refused.status, "DREAM" in refused.json["error"]) == (400, True)
