@@ -37,11 +37,15 @@ class Finding:
 
 
 def findings(portfolio: Portfolio, limits: Limits) -> list[Finding]:
-    """Return what is wrong with the account, the most serious first."""
+    """Return what is wrong with the account, the most serious first.
+
+    A position without a fresh price counts at its cost, which can look like a loss: entries stop on that,
+    but only an equity in which everything has a price kills.
+    """
     found = []
     down, lost = drawdown_bps(portfolio), day_loss(portfolio)
     below = f"equity is {words.percent(down)} below its peak"
-    if down >= limits.drawdown_kill_bps > 0:
+    if down >= limits.drawdown_kill_bps > 0 and not portfolio.unmarked:
         found.append(
             Finding(
                 cause=Cause.DRAWDOWN,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from risk.domain.watch import Cause, Response, error_rate_percent, findings
@@ -31,6 +33,12 @@ def test_drawdown_stops_and_then_kills(equity: str, expected: list[tuple[Cause, 
 @pytest.mark.parametrize(("equity", "stops"), [("960.01", False), ("960", True)])
 def test_the_daily_loss_stops_at_its_limit(equity: str, stops: bool) -> None:
     assert ((Cause.DAILY_LOSS, Response.REDUCE_ONLY) in found(equity, daily_loss="40")) is stops
+
+
+def test_an_equity_with_unpriced_positions_stops_but_does_not_kill() -> None:
+    some = portfolio(equity="900", day_start_equity="1000", peak_equity="1000")
+    unpriced = findings(replace(some, unmarked=1), limits(**CAPS))
+    assert [f.response for f in unpriced if f.cause is Cause.DRAWDOWN] == [Response.REDUCE_ONLY]
 
 
 def test_a_limit_of_zero_is_no_limit() -> None:

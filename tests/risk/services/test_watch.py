@@ -124,6 +124,18 @@ def test_many_refusals_by_the_venue_are_reported_and_a_quarter_stops_entries(acc
     assert "refused 10 of 40 orders" in account.trading_state_reason
 
 
+def test_quotes_that_a_moving_book_turned_away_are_no_errors(account: Account) -> None:
+    for number in range(20):
+        event_make("order.submitted", account_id=account.pk, subject_id=str(number))
+        event_make(
+            "order.rejected",
+            "order 7 was rejected: invalid post-only order: order crosses book",
+            account_id=account.pk,
+            subject_id=str(number),
+        )
+    assert look(account) == TradingState.ACTIVE
+
+
 def test_a_few_orders_are_no_rate(account: Account) -> None:
     for number in range(19):
         event_make("order.submitted", account_id=account.pk, subject_id=str(number))
