@@ -51,7 +51,7 @@ def _is_ready(command: str, arguments: list[str]) -> bool:
     from polybot.supervisor import bootstrap
 
     try:
-        python = bootstrap.ensure(PROJECT, lock="dev" if command in ("test", "verify") else "run")
+        python = bootstrap.ensure(PROJECT, lock="dev" if command in ("test", "verify", "benchmark_signing") else "run")
     except bootstrap.BootstrapError as error:
         print(f"error: {error}", file=sys.stderr)
         return False
