@@ -12,10 +12,13 @@ from typing import Any, TypeVar
 
 import py_clob_client_v2 as v2
 from eth_account import Account
+from polymarket.errors import RequestRejectedError
+from py_clob_client_v2.exceptions import PolyApiException
 
 from polybot.sandbox.wallets import deposit_wallets
 
 T = TypeVar("T")
+MOVED_AWAY = ("no orders found to match", "couldn't be fully filled")
 KEYS = iter(f"0x{n:064x}" for n in range(0xA11CE, 0xA11CE + 1000))  # a fresh wallet for every journey
 
 
@@ -72,6 +75,18 @@ def until(read: Callable[[], T], accept: Callable[[T], bool], *, within_s: float
             assert accept(found), found
             return found
         time.sleep(0.1)
+
+
+def taken(order: Callable[[], T], *, tries: int = 10) -> T:
+    """Return the answer of a market order; price it again when the living book moved away before it arrived."""
+    for _ in range(tries - 1):
+        try:
+            return order()
+        except (PolyApiException, RequestRejectedError) as error:
+            if not any(words in str(error) for words in MOVED_AWAY):
+                raise
+            time.sleep(0.3)
+    return order()
 
 
 def v2_client(urls: dict[str, str], *, deposit: bool = False) -> v2.ClobClient:

@@ -20,7 +20,7 @@ from polymarket.environments import Environment
 from polymarket.errors import RequestRejectedError
 from py_clob_client_v2.exceptions import PolyApiException
 
-from tests.end_to_end.official_kit import KEYS, get, pick, post, until, v2_client
+from tests.end_to_end.official_kit import KEYS, get, pick, post, taken, until, v2_client
 
 POST_ONLY = "invalid post-only order: order crosses book"
 
@@ -76,8 +76,10 @@ def test_v2_market_orders_fill_and_settle(urls: dict[str, str], deposit: bool) -
     cash = v2.BalanceAllowanceParams(asset_type="COLLATERAL")
     before = int(client.get_balance_allowance(cash)["balance"])
     assert before == 1_000_000_000
-    bought = client.create_and_post_market_order(
-        v2.MarketOrderArgs(token_id=market.token_id, amount=10, side="BUY", order_type="FAK"), order_type="FAK"
+    bought = taken(
+        lambda: client.create_and_post_market_order(
+            v2.MarketOrderArgs(token_id=market.token_id, amount=10, side="BUY", order_type="FAK"), order_type="FAK"
+        )
     )
     assert bought["status"] == "matched"
     assert bought["transactionsHashes"] and all(h.startswith("0x") for h in bought["transactionsHashes"])
@@ -95,8 +97,10 @@ def test_v2_market_orders_fill_and_settle(urls: dict[str, str], deposit: bool) -
     assert Decimal(held).scaleb(-6) == Decimal(bought["takingAmount"])
     assert Decimal(bought["makingAmount"]).scaleb(6) <= spent <= 11_000_000
     size = int(held / 10_000) / 100
-    sold = client.create_and_post_market_order(
-        v2.MarketOrderArgs(token_id=market.token_id, amount=size, side="SELL", order_type="FOK"), order_type="FOK"
+    sold = taken(
+        lambda: client.create_and_post_market_order(
+            v2.MarketOrderArgs(token_id=market.token_id, amount=size, side="SELL", order_type="FOK"), order_type="FOK"
+        )
     )
     assert (sold["status"], Decimal(sold["makingAmount"])) == ("matched", Decimal(str(size)))
 
@@ -191,7 +195,7 @@ def test_unified_client_trades_and_settles(urls: dict[str, str], environment: En
         assert resting.ok and resting.status == "live"
         assert [o.id for o in client.list_open_orders().iter_items()] == [resting.order_id]
         assert client.cancel_order(order_id=resting.order_id).canceled == (resting.order_id,)
-        filled = client.place_market_order(asset_id=market.token_id, side="BUY", amount=10)
+        filled = taken(lambda: client.place_market_order(asset_id=market.token_id, side="BUY", amount=10))
         assert filled.ok and filled.status == "matched"
         hashes = client.wait_for_order_fill_settlement(filled, timeout_s=10)
         assert hashes
@@ -202,8 +206,12 @@ def test_unified_client_trades_and_settles(urls: dict[str, str], environment: En
         assert client.get_portfolio_value().value > 0
         assert {t.asset_id for t in client.list_trades().iter_items()} == {market.token_id}
         assert {a.type for a in client.list_activity().iter_items()} == {"TRADE"}
-        sold = client.place_market_order(
-            asset_id=market.token_id, side="SELL", shares=filled.taking_amount.quantize(Decimal("0.01"), "ROUND_DOWN")
+        sold = taken(
+            lambda: client.place_market_order(
+                asset_id=market.token_id,
+                side="SELL",
+                shares=filled.taking_amount.quantize(Decimal("0.01"), "ROUND_DOWN"),
+            )
         )
         assert sold.ok and sold.status == "matched"
         assert {n.type for n in client.get_notifications()} >= {1, 2}

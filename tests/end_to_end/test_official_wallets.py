@@ -23,7 +23,7 @@ from polymarket.environments import Environment
 from polymarket.errors import RequestRejectedError
 
 from polybot.sandbox.wallets import wallets_of
-from tests.end_to_end.official_kit import KEYS, Tradable, get, post, until
+from tests.end_to_end.official_kit import KEYS, Tradable, get, post, taken, until
 from tests.local_exchange import running_exchange
 
 WALLETS = ["eoa", "proxy", "safe", "deposit"]
@@ -86,8 +86,10 @@ def test_v2_client_trades_with_every_wallet(urls: dict[str, str], wallet: str, v
     (shown,) = client.get_open_orders()
     assert (shown["id"], shown["maker_address"].lower()) == (placed["orderID"], wallet_of(key, wallet))
     assert client.cancel_all()["canceled"] == [placed["orderID"]]
-    bought = client.create_and_post_market_order(
-        v2.MarketOrderArgs(**asset, amount=5, side="BUY", order_type="FAK"), order_type="FAK"
+    bought = taken(
+        lambda: client.create_and_post_market_order(
+            v2.MarketOrderArgs(**asset, amount=5, side="BUY", order_type="FAK"), order_type="FAK"
+        )
     )
     assert bought["status"] == "matched" and all(h.startswith("0x") for h in bought["transactionsHashes"])
     until(
@@ -114,11 +116,15 @@ def test_unified_client_trades_with_every_wallet(
         resting = client.place_limit_order(asset_id=market.token_id, price=market.tick, size=10, side="BUY")
         assert resting.ok and resting.status == "live"
         assert client.cancel_order(order_id=resting.order_id).canceled == (resting.order_id,)
-        filled = client.place_market_order(asset_id=market.token_id, side="BUY", amount=5)
+        filled = taken(lambda: client.place_market_order(asset_id=market.token_id, side="BUY", amount=5))
         assert filled.ok and filled.status == "matched"
         assert client.wait_for_order_fill_settlement(filled, timeout_s=10)
-        sold = client.place_market_order(
-            asset_id=market.token_id, side="SELL", shares=filled.taking_amount.quantize(Decimal("0.01"), "ROUND_DOWN")
+        sold = taken(
+            lambda: client.place_market_order(
+                asset_id=market.token_id,
+                side="SELL",
+                shares=filled.taking_amount.quantize(Decimal("0.01"), "ROUND_DOWN"),
+            )
         )
         assert sold.ok and sold.status == "matched"
 

@@ -47,6 +47,8 @@ def test_an_address_in_excess_is_delayed_before_it_is_refused(urls: dict[str, st
         with pytest.raises(httpx.ReadTimeout):
             httpx.get(f"{urls['clob']}/ok", timeout=0.3)
         control(urls, "limits", patience_ms=0)
-        assert [httpx.get(f"{urls['clob']}/ok", timeout=5).status_code for _ in range(5)] == [200] * 4 + [429]
+        # How many of the window's four places are free by now depends on how long the wait took; five never are.
+        answers = [httpx.get(f"{urls['clob']}/ok", timeout=5).status_code for _ in range(5)]
+        assert set(answers) <= {200, 429} and answers == sorted(answers) and answers[-1] == 429
     finally:
         control(urls, "limits", addresses=False)
