@@ -7,18 +7,8 @@ we know of one (trade, order, role); sizes are millionths.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-
-class Stage(StrEnum):
-    """How far a trade's settlement has come. FAILED takes the fill back."""
-
-    MATCHED = "matched"
-    MINED = "mined"
-    RETRYING = "retrying"
-    CONFIRMED = "confirmed"
-    FAILED = "failed"
-
+from markets.domain.trading import TradeStage as Stage
 
 # One order for all: two stages of equal rank would let the order of messages decide.
 _RANK = {Stage.MATCHED: 0, Stage.RETRYING: 1, Stage.MINED: 2, Stage.CONFIRMED: 3, Stage.FAILED: 3}

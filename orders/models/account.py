@@ -25,7 +25,17 @@ class Account(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="accounts")
     venue = models.CharField(max_length=20, choices=[(v, v) for v in Venue])
     environment = models.CharField(max_length=8, choices=[(e, e) for e in Environment])
-    wallet_address = models.CharField(max_length=42, blank=True)
+    wallet_address = models.CharField(max_length=42, blank=True)  # where the money is
+    signer_address = models.CharField(max_length=42, blank=True)  # the key's own account
+    wallet_kind = models.CharField(max_length=16, blank=True)  # eoa, proxy, safe, deposit_beacon, deposit_uups
+    connection = models.CharField(
+        max_length=12,
+        choices=[("none", "none"), ("connecting", "connecting"), ("ready", "ready"), ("failed", "failed")],
+        default="none",  # paper accounts stay here
+    )
+    connection_note = models.CharField(max_length=300, blank=True)
+    builder_code = models.CharField(max_length=66, blank=True)
+    batch_orders = models.BooleanField(default=False)  # several orders in one request
     trading_state = models.CharField(max_length=12, choices=[(s, s) for s in TradingState], default=TradingState.ACTIVE)
     trading_state_reason = models.CharField(max_length=240, blank=True)
     auto_trade = models.BooleanField(default=True)  # master switch of automatic orders

@@ -45,6 +45,10 @@ class Order(models.Model):
     fair_value = models.DecimalField(**_PRICE, null=True, blank=True)
     reason = models.CharField(max_length=240, blank=True)
     replaces = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="replaced_by")
+    plan = models.ForeignKey(
+        "orders.ExecutionPlan", on_delete=models.PROTECT, null=True, blank=True, related_name="orders"
+    )
+    plan_leg = models.ForeignKey("orders.PlanLeg", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)
     acknowledged_at = models.DateTimeField(null=True, blank=True)

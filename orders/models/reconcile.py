@@ -15,6 +15,11 @@ class ReconcileRun(models.Model):
     orders_compared = models.IntegerField(default=0)
     fills_compared = models.IntegerField(default=0)
     error = models.CharField(max_length=300, blank=True)
+    # The ledger against the venue's balances. Quiescent: nothing was in flight for 30 s, so they must be equal.
+    quiescent = models.BooleanField(default=False)
+    cash_ours = models.DecimalField(max_digits=20, decimal_places=6, null=True, blank=True)
+    cash_theirs = models.DecimalField(max_digits=20, decimal_places=6, null=True, blank=True)
+    open_items = models.JSONField(default=list)  # what explains a difference while something is in flight
 
     class Meta:
         indexes = [models.Index(fields=["account", "-id"])]
@@ -30,3 +35,6 @@ class Discrepancy(models.Model):
     theirs = models.CharField(max_length=200, blank=True)
     repaired = models.BooleanField(default=False)
     repair = models.CharField(max_length=240, blank=True)
+    cause = models.CharField(max_length=240, blank=True)  # our best explanation, in words
+    closed_at = models.DateTimeField(null=True, blank=True)  # a person dealt with it
+    closed_by = models.CharField(max_length=120, blank=True)

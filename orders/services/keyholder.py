@@ -1,0 +1,74 @@
+"""Who may sign and who may listen in this process: a seam that the composition root fills.
+
+The trader installs a signer and credentials, the fills process credentials only, every other process
+nothing (`polybot.roles`). Code below asks here and must live with "not in this process": the order
+then waits for the trader. Importing this module loads no key material and no signing code (I17).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from markets.venues.trading import OrderGateway, OrderMaker, OrderTerms, Unsigned, WalletFacts
+
+
+class NotInThisProcess(RuntimeError):
+    """This process holds no key for that; another one will do it."""
+
+
+class KeyRefused(RuntimeError):
+    """The signer will not sign this: its own limits, or a key that is missing or does not open."""
+
+
+class Signer(Protocol):
+    """Signs typed orders of allowed contracts within its own caps. Never raw digests."""
+
+    def wallet(self, account_id: int) -> WalletFacts: ...
+    def prepare(self, account_id: int, terms: OrderTerms, *, maker: OrderMaker) -> Unsigned: ...
+    def sign(self, account_id: int, unsigned: Unsigned) -> bytes:
+        """Return the signature. Raises KeyRefused naming the limit."""
+        ...
+
+    def forget(self, account_id: int) -> None:
+        """Drop what is cached of the account: its keys changed."""
+        ...
+
+
+class Gateways(Protocol):
+    def gateway(self, account_id: int) -> OrderGateway:
+        """Return the account's gateway, made once and kept warm. Raises KeyRefused without credentials."""
+        ...
+
+    def forget(self, account_id: int) -> None: ...
+
+
+class _Held:
+    signer: Signer | None = None
+    gateways: Gateways | None = None
+
+
+def install(*, signer: Signer | None = None, gateways: Gateways | None = None) -> None:
+    """Give this process its keys; called once at start by the composition root, and by tests."""
+    _Held.signer, _Held.gateways = signer, gateways
+
+
+def can_sign() -> bool:
+    return _Held.signer is not None
+
+
+def signer() -> Signer:
+    if _Held.signer is None:
+        raise NotInThisProcess("this process holds no signing key: the trader signs")
+    return _Held.signer
+
+
+def gateway(account_id: int) -> OrderGateway:
+    if _Held.gateways is None:
+        raise NotInThisProcess("this process holds no API credentials")
+    return _Held.gateways.gateway(account_id)
+
+
+def forget(account_id: int) -> None:
+    for holder in (_Held.signer, _Held.gateways):
+        if holder is not None:
+            holder.forget(account_id)
