@@ -65,7 +65,8 @@ class VenueOrder:
 class VenueLeg:
     """Our own part in one trade, in our order's token, side and price. Its identity is (trade, order, role).
 
-    `fee_rate_bps` is what the venue wrote on the trade; the dollars are computed from the market's schedule.
+    `fee_rate_bps` is what the venue wrote on the trade; the fee is computed from the market's schedule.
+    `dollars` is what changed hands without the fee, to the millionth, as all parts of the trade make it.
     """
 
     trade_id: str
@@ -82,6 +83,7 @@ class VenueLeg:
     updated_ms: int | None
     transaction_hash: str = ""
     side_is_inferred: bool = False
+    dollars: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from django.conf import settings
 
-from markets.domain.instruments import Venue
+from markets.domain.instruments import FeeSchedule, Venue
+from markets.domain.units import Usd
 from markets.venues.base import BookSource, CatalogueSource, FeedProtocol
 from markets.venues.polymarket.catalogue import PolymarketCatalogue
 from markets.venues.polymarket.client import PolymarketBooks, PolymarketHttp
 from markets.venues.polymarket.feed import PolymarketFeed
+from markets.venues.polymarket.fees import taker_fee
 
 CATALOGUES: dict[Venue, Callable[[], CatalogueSource]] = {
     Venue.POLYMARKET: lambda: PolymarketCatalogue(PolymarketHttp(settings.POLYMARKET["gamma"], timeout_s=20)),
@@ -18,5 +20,7 @@ CATALOGUES: dict[Venue, Callable[[], CatalogueSource]] = {
 BOOKS: dict[Venue, Callable[[], BookSource]] = {
     Venue.POLYMARKET: lambda: PolymarketBooks(PolymarketHttp(settings.POLYMARKET["clob"], timeout_s=4)),
 }
+# (price, size, schedule) -> what the taker of one trade pays
+TAKER_FEES: dict[Venue, Callable[[int, int, FeeSchedule | None], Usd]] = {Venue.POLYMARKET: taker_fee}
 FEEDS: dict[Venue, Callable[[], FeedProtocol]] = {Venue.POLYMARKET: PolymarketFeed}
 SOCKET_URLS: dict[Venue, Callable[[], str]] = {Venue.POLYMARKET: lambda: settings.POLYMARKET["ws_market"]}

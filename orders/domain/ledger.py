@@ -4,7 +4,8 @@ Prices are dollars per share, sizes are shares, cash is dollars; every number is
 integer of one millionth. Average cost: a buy moves the cost, a sell moves `realized`.
 Nothing here reads a clock, a database or the network.
 
-The entries of one fact sum to zero per asset (I9). Assets are "usd" and "outcome:<id>".
+The entries of one fact sum to zero per asset (I9). Assets are "usd", "outcome:<id>" and, beside shares that
+moved without a trade, "basis:<id>": the dollars they came or left for (`orders.domain.conversions`).
 """
 
 from __future__ import annotations
@@ -37,7 +38,11 @@ class UnbalancedError(LedgerError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """Our leg of one trade. `fee` is what we paid on top; makers pay none."""
+    """Our leg of one trade. `fee` is what we paid on top; makers pay none.
+
+    `dollars` is what changed hands without the fee where the venue's own clearing is known: it rounds by
+    role, not by side. Without it the amount is price times size, rounded against us.
+    """
 
     outcome_id: int
     side: Side
@@ -45,10 +50,13 @@ class Fill:
     size: Shares
     fee: Usd = _NO_USD
     confirmed: bool = True
+    dollars: Usd | None = None
 
     @property
     def notional(self) -> Usd:
-        """Dollars that changed hands without the fee. Rounded against us: we never book a gain from rounding."""
+        """Dollars that changed hands without the fee. Rounded against us: we never guess a gain from rounding."""
+        if self.dollars is not None:
+            return self.dollars
         round_it = notional_up if self.side is Side.BUY else notional_down
         return round_it(self.price, self.size)
 
@@ -145,14 +153,14 @@ def outcome_asset(outcome_id: int) -> str:
 
 
 def entries_for_opening(cash: Usd) -> tuple[Entry, ...]:
-    return _balanced([Entry(asset=USD, book=OWN, amount=cash), Entry(asset=USD, book=CAPITAL, amount=-cash)])
+    return balanced([Entry(asset=USD, book=OWN, amount=cash), Entry(asset=USD, book=CAPITAL, amount=-cash)])
 
 
 def entries_for_fill(fill: Fill) -> tuple[Entry, ...]:
     """Return the legs of one fill: dollars against shares, and the fee in its own book."""
     asset = outcome_asset(fill.outcome_id)
     sign = 1 if fill.side is Side.BUY else -1
-    return _balanced(
+    return balanced(
         [
             Entry(asset=USD, book=OWN, amount=fill.cash_change),
             Entry(asset=USD, book=MARKET, amount=sign * fill.notional),
@@ -165,16 +173,16 @@ def entries_for_fill(fill: Fill) -> tuple[Entry, ...]:
 
 def entries_for_fee(fee: Usd) -> tuple[Entry, ...]:
     """Return the legs of a fee that no fill carried."""
-    return _balanced([Entry(asset=USD, book=OWN, amount=-fee), Entry(asset=USD, book=FEES, amount=fee)])
+    return balanced([Entry(asset=USD, book=OWN, amount=-fee), Entry(asset=USD, book=FEES, amount=fee)])
 
 
 def entries_for_rebate(amount: Usd) -> tuple[Entry, ...]:
-    return _balanced([Entry(asset=USD, book=OWN, amount=amount), Entry(asset=USD, book=REWARDS, amount=-amount)])
+    return balanced([Entry(asset=USD, book=OWN, amount=amount), Entry(asset=USD, book=REWARDS, amount=-amount)])
 
 
 def entries_for_void(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     """Return the legs that undo `entries` exactly, whatever happened in between."""
-    return _balanced([replace(entry, amount=-entry.amount) for entry in entries])
+    return balanced([replace(entry, amount=-entry.amount) for entry in entries])
 
 
 def entries_for_resolution(holdings: Mapping[int, Shares], payouts: Mapping[int, Price]) -> tuple[Entry, ...]:
@@ -192,7 +200,7 @@ def entries_for_resolution(holdings: Mapping[int, Shares], payouts: Mapping[int,
             Entry(asset=asset, book=SETTLEMENT, amount=size),
         ]
     entries += [Entry(asset=USD, book=OWN, amount=paid), Entry(asset=USD, book=SETTLEMENT, amount=-paid)]
-    return _balanced(entries)
+    return balanced(entries)
 
 
 def imbalance(entries: Iterable[Entry]) -> dict[str, int]:
@@ -203,7 +211,8 @@ def imbalance(entries: Iterable[Entry]) -> dict[str, int]:
     return {asset: amount for asset, amount in sums.items() if amount}
 
 
-def _balanced(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+def balanced(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Return the entries without empty ones. Raises UnbalancedError when an asset does not sum to zero."""
     kept = tuple(entry for entry in entries if entry.amount)
     if wrong := imbalance(kept):
         raise UnbalancedError(f"entries do not sum to zero: {wrong}")

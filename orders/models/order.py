@@ -95,6 +95,7 @@ class Fill(models.Model):
     price = models.DecimalField(**_PRICE)
     size = models.DecimalField(**_AMOUNT)
     fee = models.DecimalField(**_AMOUNT, default=Decimal(0))
+    dollars = models.DecimalField(**_AMOUNT, null=True, blank=True)  # as the venue cleared it; null: price times size
     settlement = models.CharField(max_length=10, choices=Settlement.choices, default=Settlement.MATCHED)
     voided = models.BooleanField(default=False)
     venue_at = models.DateTimeField()

@@ -31,6 +31,7 @@ def fill_of(row: Fill) -> LedgerFill:
         size=Shares(micro_from_decimal(row.size)),
         fee=Usd(micro_from_decimal(row.fee)),
         confirmed=row.settlement == Fill.Settlement.CONFIRMED,
+        dollars=None if row.dollars is None else Usd(micro_from_decimal(row.dollars)),
     )
 
 

@@ -55,6 +55,7 @@ class VenueTrade:
     at: datetime
     settlement: str = Fill.Settlement.CONFIRMED
     transaction_hash: str = ""
+    dollars: Usd | None = None  # what the venue's clearing makes of it; None: price times size
 
 
 @transaction.atomic
@@ -70,6 +71,7 @@ def fill_record(
     now: datetime,
     settlement: str = Fill.Settlement.CONFIRMED,
     transaction_hash: str = "",
+    dollars: Usd | None = None,
 ) -> FillResult:
     """Book our leg of one trade. Raises FillError when the order or the account cannot have had it."""
     trade = VenueTrade(
@@ -81,6 +83,7 @@ def fill_record(
         at=venue_at,
         settlement=settlement,
         transaction_hash=transaction_hash,
+        dollars=dollars,
     )
     return fill_book(order_lock(order_id), trade, now=now)
 
@@ -103,6 +106,7 @@ def fill_book(order: Order, trade: VenueTrade, *, now: datetime) -> FillResult:
         size=trade.size,
         fee=trade.fee,
         confirmed=trade.settlement == Fill.Settlement.CONFIRMED,
+        dollars=trade.dollars,
     )
     row = Fill.objects.create(
         order=order,
@@ -114,6 +118,7 @@ def fill_book(order: Order, trade: VenueTrade, *, now: datetime) -> FillResult:
         price=decimal_from_micro(trade.price),
         size=shares,
         fee=decimal_from_micro(trade.fee),
+        dollars=None if trade.dollars is None else decimal_from_micro(trade.dollars),
         settlement=trade.settlement,
         venue_at=trade.at,
         recorded_at=now,

@@ -20,7 +20,7 @@ from markets.domain.units import ONE, AmountError, micro_from_text, text_from_mi
 from markets.venues.base import ParseError
 
 MAX_SIZE = 10**12 * ONE  # a trillion shares: far above any book, far below what an int64 holds
-_SCALES = tuple(10 ** (6 - digits) for digits in range(7))
+_SCALES: tuple[int, ...] = tuple(10 ** (6 - digits) for digits in range(7))
 EARLIEST_MS, LATEST_MS = 1_262_304_000_000, 4_102_444_800_000  # 2010 to 2100: anything else is not milliseconds
 _SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 
