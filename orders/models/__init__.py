@@ -2,6 +2,7 @@
 
 from orders.models.account import Account, KillSwitch
 from orders.models.chain import ChainAction
+from orders.models.checkup import DoctorRun, KillRehearsal
 from orders.models.conditions import HeartbeatState, StreamState, VenueCondition
 from orders.models.keys import LivePermit, SealingKey, Secret
 from orders.models.ledger import LedgerEntry, LedgerTransaction
@@ -16,10 +17,12 @@ __all__ = [
     "Account",
     "ChainAction",
     "Discrepancy",
+    "DoctorRun",
     "ExecutionPlan",
     "ExternalOrder",
     "Fill",
     "HeartbeatState",
+    "KillRehearsal",
     "KillSwitch",
     "LedgerEntry",
     "LedgerTransaction",

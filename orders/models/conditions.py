@@ -47,6 +47,9 @@ class VenueCondition(models.Model):
     blocked_at = models.DateTimeField(null=True, blank=True)
     mode = models.CharField(max_length=20, blank=True)  # normal, restarting, post_only, cancel_only, disabled
     mode_until = models.DateTimeField(null=True, blank=True)
+    round_trip_ms = models.IntegerField(null=True, blank=True)  # of the request that told the time
+    version = models.CharField(max_length=60, blank=True)  # as the venue names it
+    version_at = models.DateTimeField(null=True, blank=True)
     error = models.CharField(max_length=240, blank=True)
 
     class Meta:
