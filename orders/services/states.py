@@ -63,12 +63,16 @@ def order_advance(
     reason: str = "",
     actor: str = "",
     journal: bool = True,
+    kind: str = "",
+    word: str = "",
+    severity: Severity | None = None,
     payload: dict[str, Any] | None = None,
     **fields: Any,
 ) -> None:
     """Move a locked order to `to`, storing `fields` with it. Raises TransitionError for a step not in the table.
 
     `journal=False` is for the caller whose own event says the same (a fill that completes an order).
+    `kind`, `word` and `severity` replace those of the state in the event.
     """
     before = OrderState(order.state)
     if (before, to) not in LATE_FILL | VOID:
@@ -86,9 +90,9 @@ def order_advance(
     if journal:
         order_event(
             order,
-            _KIND[to],
-            _sentence(order, to, reason),
-            severity=_SEVERITY.get(to, Severity.INFO),
+            kind or _KIND[to],
+            _sentence(order, word or _WORD[to], reason),
+            severity=severity or _SEVERITY.get(to, Severity.INFO),
             actor=actor,
             now=now,
             payload={"before": before.value, "after": to.value, "reason": reason} | (payload or {}),
@@ -162,8 +166,8 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _sentence(order: Order, to: OrderState, reason: str) -> str:
-    text = f"order {order.pk} ({order_label(order)}) {_WORD[to]}"
+def _sentence(order: Order, word: str, reason: str) -> str:
+    text = f"order {order.pk} ({order_label(order)}) {word}"
     return f"{text}: {reason}" if reason else text
 
 
