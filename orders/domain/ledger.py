@@ -152,6 +152,11 @@ def outcome_asset(outcome_id: int) -> str:
     return f"outcome:{outcome_id}"
 
 
+def basis_asset(outcome_id: int) -> str:
+    """Return the asset that holds the dollars for which shares came or left without a trade."""
+    return f"basis:{outcome_id}"
+
+
 def entries_for_opening(cash: Usd) -> tuple[Entry, ...]:
     return balanced([Entry(asset=USD, book=OWN, amount=cash), Entry(asset=USD, book=CAPITAL, amount=-cash)])
 
@@ -193,11 +198,14 @@ def entries_for_resolution(holdings: Mapping[int, Shares], payouts: Mapping[int,
     entries: list[Entry] = []
     paid = 0
     for outcome_id, size in sorted(holdings.items()):
-        paid += notional_down(payouts[outcome_id], size)
-        asset = outcome_asset(outcome_id)
+        dollars = notional_down(payouts[outcome_id], size)
+        paid += dollars
+        asset, basis = outcome_asset(outcome_id), basis_asset(outcome_id)
         entries += [
             Entry(asset=asset, book=OWN, amount=-size),
             Entry(asset=asset, book=SETTLEMENT, amount=size),
+            Entry(asset=basis, book=OWN, amount=-dollars),
+            Entry(asset=basis, book=SETTLEMENT, amount=dollars),
         ]
     entries += [Entry(asset=USD, book=OWN, amount=paid), Entry(asset=USD, book=SETTLEMENT, amount=-paid)]
     return balanced(entries)

@@ -13,7 +13,7 @@ from orders.domain.ledger import (
     OversoldError,
     Position,
     UnbalancedError,
-    _balanced,
+    balanced,
     entries_for_fee,
     entries_for_fill,
     entries_for_opening,
@@ -86,7 +86,7 @@ def test_every_kind_of_fact_sums_to_zero() -> None:
 
 def test_entries_that_do_not_balance_are_refused() -> None:
     with pytest.raises(UnbalancedError, match="usd"):
-        _balanced([Entry(asset="usd", book="own", amount=5), Entry(asset="usd", book="fees", amount=-4)])
+        balanced([Entry(asset="usd", book="own", amount=5), Entry(asset="usd", book="fees", amount=-4)])
 
 
 def _fills(rng: random.Random, *, count: int) -> list[Fill]:

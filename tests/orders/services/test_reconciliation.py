@@ -8,6 +8,7 @@ from orders.models import Account, Discrepancy, Fill, LedgerEntry, Order, PaperO
 from orders.services.invariants import check_invariants
 from orders.services.paper import paper_sync
 from orders.services.reconciliation import reconcile
+from tests.factories.damage import books_unlocked
 from tests.factories.markets import outcome_make
 from tests.factories.orders import AT, account_make, order_make, paper_order, paper_trade, sent_order
 
@@ -148,9 +149,11 @@ def test_every_damage_to_our_own_books_is_found(damage: str) -> None:
         Position.objects.update(size=11)
     elif damage == "ledger":
         row = LedgerEntry.objects.filter(asset="usd", book="own").latest("id")
-        LedgerEntry.objects.filter(pk=row.pk).update(amount=row.amount + 1)
+        with books_unlocked():
+            LedgerEntry.objects.filter(pk=row.pk).update(amount=row.amount + 1)
     elif damage == "fill":
-        Fill.objects.update(size=9)
+        with books_unlocked():
+            Fill.objects.update(size=9)
     elif damage == "order":
         Order.objects.filter(pk=order.pk).update(filled_size=9)
     elif damage == "reservation":
