@@ -14,6 +14,7 @@ from typing import Protocol
 from markets.domain.answers import OrderAnswer
 from markets.domain.instruments import Side
 from markets.domain.trading import CancelAnswer, VenueBalances, VenueLeg, VenueOrder
+from markets.venues.base import VenueRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +119,25 @@ class OrderGateway(Protocol):
         ...
 
     def heartbeat(self, previous_id: str) -> str:
-        """Say that we are alive; return the id to name next time. The first one arms the venue's cancel-all (V20)."""
+        """Say that we are alive; return the id to name next time. The first one arms the venue's cancel-all (V20).
+
+        Raises HeartbeatRefused where the chain of ids broke: an answer got lost, or somebody else uses the key.
+        """
+        ...
+
+    def warm(self, count: int = 1) -> int:
+        """Open connections ahead, so that the next order need not; return how many wait. Never raises."""
         ...
 
     def close(self) -> None: ...
+
+
+class HeartbeatRefused(VenueRefused):
+    """The heartbeat named another id than the venue expected, and did not move its deadline."""
+
+    def __init__(self, message: str, *, expected_id: str) -> None:
+        super().__init__(message)
+        self.expected_id = expected_id
 
 
 class VenueProbe(Protocol):
@@ -138,3 +154,6 @@ class VenueProbe(Protocol):
 
 # Makes headers for one request: (method, path, body) -> headers. Closes over credentials; never logged.
 Authorise = Callable[[str, str, bytes], Mapping[str, str]]
+
+# Told of every answer to a request that costs something: ("order" or "cancel", HTTP status, headers in lower case).
+Heard = Callable[[str, int, Mapping[str, str]], None]
