@@ -1,6 +1,7 @@
 """`python -m tests.orders.model --seeds 20000`: the model at length, and its mutants.
 
-Prints one line for each violation with its seed, so that `--from SEED --seeds 1` repeats it exactly.
+A violation is printed as (level, seed, commit) and its smallest schedule is written as JSON;
+`--from SEED --seeds 1` repeats it exactly.
 """
 
 from __future__ import annotations
@@ -10,31 +11,42 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 from orders.domain.exactly_once import SettlementConflict
 from orders.domain.lifecycle import TransitionError
 from tests.orders.model.desk import Violation
 from tests.orders.model.mutants import MUTANTS
 from tests.orders.model.protocol import Protocol
-from tests.orders.model.world import check
+from tests.orders.model.shrink import commit, report, shrink, write
+from tests.orders.model.world import World, check
 
 FOUND = (Violation, SettlementConflict, TransitionError)
 
 
-def violation_of(seed: int, protocol: Protocol) -> str | None:
+def violation_of(seed: int, protocol: Protocol, without: Sequence[str] = ()) -> tuple[str | None, list[str]]:
+    """Return (what was violated or None, the faults that happened)."""
+    world = World(seed, protocol, without)
     try:
-        check(seed, protocol)
+        world.run()
     except FOUND as error:
-        return f"{type(error).__name__}: {error}"
-    return None
+        said = str(error) if isinstance(error, Violation) else f"{type(error).__name__}: {error}"
+        return said, world.report.happened
+    return None, world.report.happened
 
 
 def seeds_until_killed(mutant: type[Protocol], *, most: int) -> tuple[int | None, str]:
     """Return (how many seeds it took, what was violated); None when the mutant lives."""
     for seed in range(most):
-        if found := violation_of(seed, mutant()):
+        if found := violation_of(seed, mutant())[0]:
             return seed + 1, found
     return None, "lives"
+
+
+def smallest(seed: int, protocol: Protocol) -> dict[str, object]:
+    without, left, said = shrink(seed, lambda number, names: violation_of(number, protocol, names))
+    return report("L0", seed, without, left, said)
 
 
 def _run(bounds: tuple[int, int]) -> tuple[list[tuple[int, str]], Counter[str]]:
@@ -59,25 +71,29 @@ def main() -> int:
     parser.add_argument("--from", type=int, default=0, dest="start")
     parser.add_argument("--mutants", action="store_true", help="also break one rule at a time, up to 2,000 seeds each")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--reports", type=Path, default=Path("fault-reports"), help="where shrunk schedules go")
     options = parser.parse_args()
     began = time.monotonic()
     end = options.start + options.seeds
-    parts = [(at, min(at + 250, end)) for at in range(options.start, end, 250)]
-    failed, faults, lives = 0, Counter[str](), 0
+    parts = [(at, min(at + 100, end)) for at in range(options.start, end, 100)]
+    faults, lives = Counter[str](), 0
+    failed: list[int] = []
     with multiprocessing.Pool(options.processes) as pool:
         for found, seen in pool.imap_unordered(_run, parts):
             faults += seen
             for seed, said in found:
-                failed += 1
-                print(f"L0 seed {seed}: {said}")
+                failed.append(seed)
+                print(f"(L0, {seed}, {commit()}): {said}", flush=True)
         took = time.monotonic() - began
-        print(f"{options.seeds} seeds, {failed} violations, {took:.0f} s ({options.seeds / took:.0f} seeds/s)")
+        print(f"{options.seeds} seeds, {len(failed)} violations, {took:.0f} s ({options.seeds / took:.0f} seeds/s)")
         print("faults:", ", ".join(f"{name} {count}" for name, count in sorted(faults.items())))
         if options.mutants:
             for name, killed_at, said in pool.imap_unordered(_kill, [each.__name__ for each in MUTANTS]):
                 lives += killed_at is None
                 print(f"mutant {name}: {'LIVES' if killed_at is None else f'killed by seed {killed_at - 1}'} ({said})")
             print(f"{len(MUTANTS) - lives} of {len(MUTANTS)} mutants killed")
+    for seed in sorted(failed)[:3]:
+        print("smallest schedule:", write(options.reports, smallest(seed, Protocol())))
     return 1 if failed or lives else 0
 
 

@@ -1,22 +1,26 @@
 """The model's desk: durable rows, workers that may die between any two lines, and the sweeps that repair.
 
-Everything in `Desk.rows`, `parts`, `position` and `killed` survives a crash; a worker's continuation does
-not. Each method that changes rows is one committed transaction.
+Everything here survives a crash; a worker's continuation does not. Each method that changes rows is one
+committed transaction. Millionths and virtual milliseconds.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from markets.domain.answers import AnswerKind
 from orders.domain import submission
-from orders.domain.exactly_once import FINAL, Stage, TradePart
+from orders.domain.exactly_once import FINAL, Stage
 from orders.domain.lifecycle import OPEN, TERMINAL, OrderState
 from orders.domain.submission import Step, Submission
-from tests.orders.model.protocol import Protocol
+from tests.orders.model.books import Books, Leg
+from tests.orders.model.protocol import Ages, Protocol
+from tests.orders.model.venue import Intent
 
 S = OrderState
+OWNER_LEASE = 20_000
 
 
 class Violation(AssertionError):
@@ -30,65 +34,108 @@ class Send:
     key: str
     order_hash: str
     attempt: int
-    at: int
     stored_hash: str
     stored_attempt: int
 
 
+@dataclass(slots=True)
+class Claim:
+    """One commit of SENDING: when, by which trader, and how old everything was that must be fresh."""
+
+    key: str
+    at: int
+    trader: int
+    ages: Ages
+
+
+@dataclass(slots=True)
+class Owner:
+    trader: int
+    until: int
+
+
 class Desk:
-    def __init__(self, protocol: Protocol, *, limit: int) -> None:
+    def __init__(self, protocol: Protocol, *, limit: int, shares: int) -> None:
         self.protocol = protocol
         self.limit = limit
         self.rows: dict[str, Submission] = {}
-        self.slots: dict[str, str] = {}
-        self.parts: dict[tuple[str, str], TradePart] = {}
-        self.voids: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self.position = 0
-        self.entries = 0
+        self._by_hash: dict[str, str] = {}
+        self.intents: dict[str, Intent] = {}
+        self.books = Books(shares=shares)
+        self.owners: dict[int, Owner] = {}  # which trader trades an account
+        self.reconciled_at: dict[int, int | None] = defaultdict(lambda: None)
         self.killed_at: int | None = None
         self.sends: list[Send] = []
-        self.claims: list[tuple[int, str]] = []
+        self.claims: list[Claim] = []
         self.evidence: set[str] = set()  # hashes that the venue's own records have shown
+
+    # --- who trades an account ---
+
+    def own(self, account: int, trader: int, now: int) -> bool:
+        """Take or renew the account's lease. A new owner must reconcile before it sends (start-up)."""
+        owner = self.owners.get(account)
+        if owner is not None and owner.trader != trader and now < owner.until:
+            return False
+        if owner is None or owner.trader != trader or now >= owner.until:
+            self.reconciled_at[account] = None
+        self.owners[account] = Owner(trader, now + OWNER_LEASE)
+        return True
+
+    def owns(self, account: int, trader: int, now: int) -> bool:
+        owner = self.owners.get(account)
+        return owner is not None and owner.trader == trader and now < owner.until
 
     # --- transactions ---
 
-    def reserve(self, key: str, *, slot: str, size: int, rests: bool, now: int, max_age: int) -> bool:
-        """T1a: admit the order into its slot if the limit allows it. A duplicate delivery finds the row."""
-        if key in self.rows or self.killed_at is not None:
-            return key in self.rows
-        busy = [row for name, row in self.rows.items() if self.slots[name] == slot]
-        if any(self.protocol.blocks_replacement(row) for row in busy):
-            return False
-        if not self.protocol.may_reserve(exposure=self.exposure, size=size, limit=self.limit):
+    def reserve(self, intent: Intent, *, now: int, max_age: int) -> bool:
+        """T1a: admit the order into its slot if every limit allows it. A duplicate delivery finds the row."""
+        if intent.key in self.rows or self.killed_at is not None:
+            return intent.key in self.rows
+        busy = [row for name, row in self.rows.items() if self.intents[name].slot == intent.slot]
+        if any(self.protocol.blocks_replacement(row) for row in busy) or not self._fits(intent):
             return False
         if any(row.is_unresolved for row in busy):
             raise Violation("I5: a replacement was admitted beside an unresolved order")
-        self.slots[key] = slot
-        self.rows[key] = Submission(
-            key=key, order_hash="", state=S.RESERVED, size=size, rests=rests, max_age_at_ms=now + max_age
+        self.intents[intent.key] = intent
+        self.rows[intent.key] = Submission(
+            key=intent.key,
+            order_hash="",
+            state=S.RESERVED,
+            size=intent.size,
+            rests=intent.rests,
+            max_age_at_ms=now + max_age,
         )
         return True
+
+    def _fits(self, intent: Intent) -> bool:
+        if intent.sells:
+            held = self.books.position(intent.account, intent.token)
+            promised = sum(self.protocol.reserved(row) for row in self._rows_of(intent.account, intent.token, True))
+            return self.protocol.may_sell(replace(held, reserved=promised), size=intent.size)  # type: ignore[arg-type]
+        return self.protocol.may_reserve(exposure=self.exposure(intent.account), size=intent.size, limit=self.limit)
 
     def store_signed(self, key: str, order_hash: str) -> None:
         """T1b: the signed bytes, once."""
         row = self.rows[key]
         if row.state is S.RESERVED:
+            self._by_hash[order_hash] = key
             self._put(replace(row, order_hash=order_hash, state=S.SIGNED))
 
-    def claim(self, key: str, now: int) -> Submission | None:
-        """T2: SENDING, ordered against a kill."""
-        claimed = self.protocol.claim(self.rows[key], now_ms=now, killed=self.killed_at is not None)
+    def claim(self, key: str, now: int, *, trader: int, ages: Ages, wanted: bool | None = None) -> Submission | None:
+        """T2: SENDING, ordered against a kill. With `wanted`, one more attempt of an unknown order."""
+        row, intent = self.rows[key], self.intents[key]
+        if not self.protocol.owns(owns=self.owns(intent.account, trader, now)):
+            return None
+        if not self.protocol.is_fresh(ages, sells=intent.sells, rests=intent.rests):
+            return None
+        killed = self.killed_at is not None
+        if wanted is None:
+            claimed = self.protocol.claim(row, now_ms=now, killed=killed)
+        else:
+            claimed = self.protocol.claim_again(row, now_ms=now, killed=killed, wanted=wanted)
         if claimed is not None:
             self._put(claimed)
-            self.claims.append((now, key))
-        return claimed
-
-    def claim_again(self, key: str, now: int, *, wanted: bool) -> Submission | None:
-        row = self.rows[key]
-        claimed = self.protocol.claim_again(row, now_ms=now, killed=self.killed_at is not None, wanted=wanted)
-        if claimed is not None:
-            self._put(claimed)
-            self.claims.append((now, key))
+            self.claims.append(Claim(key, now, trader, ages))
         return claimed
 
     def answer(self, key: str, attempt: int, alone: AnswerKind, now: int) -> None:
@@ -140,27 +187,32 @@ class Desk:
             self._put_if(self.protocol.after_cancel_answer(row, canceled=canceled))
         self._settle(key)
 
-    def trade(self, trade_id: str, order_hash: str, size: int, stage: Stage) -> None:
+    def trade(self, trade_id: str, order_hash: str, size: int, fee: int, stage: Stage) -> None:
         """Book one message about a trade, with its order's filled size, in one transaction."""
-        key = next((name for name, row in self.rows.items() if row.order_hash == order_hash), None)
-        if key is None:
+        key = self._by_hash.get(order_hash)
+        if key is None or self.rows[key].order_hash != order_hash:
             raise Violation(f"I4: the venue traded {order_hash}, which no row has")
         if not self.protocol.takes_fill(self.rows[key]):
             return
-        before = self.parts.get((trade_id, order_hash))
+        leg: Leg = (trade_id, order_hash)
+        known = self.books.fills.get(leg)
+        before = known.part if known is not None else None
         after = self.protocol.after_message(before, size=size, stage=stage)
         change = self.protocol.booked(before, after)
-        self.parts[trade_id, order_hash] = after
-        if change < 0:
-            self.voids[trade_id, order_hash] += 1
-        self.position += change
-        self.entries += change
-        row = replace(self.rows[key], filled=self.rows[key].filled + change)
-        self.rows[key] = row
+        if not change and before == after:
+            return
+        self.books.take(leg, self.intents[key], after, change=change, fee=self.protocol.fee(fee))
+        row = self.rows[key]
+        if change:
+            self.rows[key] = row = replace(row, filled=row.filled + change)
         self.evidence.add(order_hash)
         if row.state in (S.UNKNOWN, S.QUARANTINED, S.SENDING):
             self._put_if(submission.after_evidence(row, state=S.MATCHED))
         self._settle(key)
+
+    def knows(self, trade_id: str, order_hash: str, stage: Stage) -> bool:
+        known = self.books.fills.get((trade_id, order_hash))
+        return known is not None and known.part.stage is stage
 
     def ended_at_venue(self, key: str, *, matched: int) -> None:
         """The order rests no more: what is not filled will not be."""
@@ -171,24 +223,30 @@ class Desk:
     def kill(self, now: int) -> None:
         self.killed_at = now
 
-    # --- helpers ---
+    # --- sums ---
 
-    @property
-    def exposure(self) -> int:
-        """Fills that stand, and everything that may still fill."""
-        return self.protocol.counts(self.parts.values()) + sum(
-            self.protocol.reserved(row) for row in self.rows.values()
-        )
+    def exposure(self, account: int) -> int:
+        """Shares it may come to hold: standing buys and open ones, less sales that have settled."""
+        parts = [(each.part, each.intent) for each in self.books.fills.values() if each.intent.account == account]
+        bought = self.protocol.counts([part for part, intent in parts if not intent.sells])
+        sold = self.protocol.sold([part for part, intent in parts if intent.sells])
+        open_buys = sum(self.protocol.reserved(row) for row in self._rows_of(account, None, False))
+        return bought - sold + open_buys
 
-    @property
-    def unresolved(self) -> int:
-        return sum(row.is_unresolved for row in self.rows.values())
+    def _rows_of(self, account: int, token: int | None, sells: bool) -> Iterable[Submission]:
+        for key, row in self.rows.items():
+            intent = self.intents[key]
+            fits = intent.sells is sells and token in (None, intent.token)
+            if fits and self.protocol.same_account(intent.account, account):
+                yield row
 
     @property
     def is_settled(self) -> bool:
         """Whether nothing is under way: orders rest or are over, and every trade has ended."""
         still = any(row.state not in TERMINAL and row.state is not S.LIVE for row in self.rows.values())
-        return not still and all(part.stage in FINAL for part in self.parts.values())
+        return not still and all(each.part.stage in FINAL for each in self.books.fills.values())
+
+    # --- one row ---
 
     def _settle(self, key: str) -> None:
         row = self.rows[key]
@@ -200,6 +258,10 @@ class Desk:
     def _put_if(self, row: Submission | None) -> None:
         if row is not None:
             self._put(row)
+
+    def adopt(self, intent: Intent, row: Submission) -> None:
+        """Take a row as it is: the beginning of a replay."""
+        self.intents[row.key], self.rows[row.key], self._by_hash[row.order_hash] = intent, row, row.key
 
     def _put(self, row: Submission) -> None:
         before = self.rows[row.key]

@@ -8,9 +8,10 @@ from dataclasses import replace
 from markets.domain.answers import AnswerKind
 from orders.domain import submission
 from orders.domain.exactly_once import Stage, TradePart
+from orders.domain.ledger import Position
 from orders.domain.lifecycle import OrderState
 from orders.domain.submission import Step, Submission
-from tests.orders.model.protocol import Protocol
+from tests.orders.model.protocol import Ages, Protocol
 
 S = OrderState
 
@@ -204,6 +205,80 @@ class ProvisionalFillsNotCounted(Protocol):
         return sum(part.confirmed for part in parts)
 
 
+class ProvisionalSalesMakeRoom(Protocol):
+    """A sale that may still fail frees its place under the limit."""
+
+    def sold(self, parts: Collection[TradePart]) -> int:
+        return sum(part.counted for part in parts)
+
+
+class UnsettledSharesAreSold(Protocol):
+    """Bought shares are sold before their trade has settled."""
+
+    def may_sell(self, held: Position, *, size: int) -> bool:
+        return size <= held.size - held.reserved
+
+
+class PromisedSharesAreSold(Protocol):
+    def may_sell(self, held: Position, *, size: int) -> bool:
+        return size <= held.confirmed
+
+
+class AccountsForgetEachOther(Protocol):
+    """Open orders are counted for no account, so a limit sees fills alone."""
+
+    def same_account(self, one: int, other: int) -> bool:
+        return False
+
+
+class TwoTraders(Protocol):
+    """A trader sends for an account whose lease another trader holds."""
+
+    def owns(self, *, owns: bool) -> bool:
+        del owns
+        return True
+
+
+class StaleInputsDoNotMatter(Protocol):
+    def is_fresh(self, ages: Ages, *, sells: bool, rests: bool) -> bool:
+        del ages, sells, rests
+        return True
+
+
+class TradesBeforeReconciling(Protocol):
+    """An account trades right after start-up, before its records were compared with the venue's."""
+
+    def is_fresh(self, ages: Ages, *, sells: bool, rests: bool) -> bool:
+        return super().is_fresh(replace(ages, reconciled=0), sells=sells, rests=rests)
+
+
+class RestingLimitsForAll(Protocol):
+    """An order that takes at once is allowed the age of a book that only a resting one may have."""
+
+    def is_fresh(self, ages: Ages, *, sells: bool, rests: bool) -> bool:
+        del rests
+        return super().is_fresh(ages, sells=sells, rests=True)
+
+
+class LastMessageWins(Protocol):
+    """A late copy of an early stage undoes what a later stage said."""
+
+    def after_message(self, known: TradePart | None, *, size: int, stage: Stage) -> TradePart:
+        return super().after_message(None, size=size, stage=stage)
+
+
+class EndBeforeItsFills(Protocol):
+    """The order is closed as told, whether or not all that was matched is booked."""
+
+    def after_end(self, order: Submission, *, matched: int) -> Submission | None:
+        return super().after_end(order, matched=min(matched, order.filled))
+
+
+class FeesForgotten(Protocol):
+    def fee(self, told: int) -> int:
+        return 0
+
+
 class LateFillDropped(Protocol):
     def takes_fill(self, order: Submission) -> bool:
         return order.state is not S.CANCELED
@@ -215,4 +290,7 @@ MUTANTS: tuple[type[Protocol], ...] = (
     KillNotChecked, KillNotCheckedOnRepost, KillEndsAtFirstEmptyRead, SendBeforeStore, LateSenderSends,
     NotFoundIsCanceled, CancelFreesAtOnce, CancelBesideRepost, RepostAfterCancel, ReleaseWithoutWaiting,
     EmptyReadReleases, DuplicateIsRejected, KillIgnoresWhatMayArrive, ProvisionalFillsNotCounted, LateFillDropped,
+    ProvisionalSalesMakeRoom, UnsettledSharesAreSold, PromisedSharesAreSold, AccountsForgetEachOther, TwoTraders,
+    StaleInputsDoNotMatter, TradesBeforeReconciling, RestingLimitsForAll, LastMessageWins, EndBeforeItsFills,
+    FeesForgotten,
 )  # fmt: skip

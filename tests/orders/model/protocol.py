@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from markets.domain.answers import AnswerKind
+from markets.domain.instruments import MarketState, Side
 from orders.domain import exactly_once, submission
 from orders.domain.exactly_once import Stage, TradePart
-from orders.domain.lifecycle import OrderState
+from orders.domain.ledger import Position
+from orders.domain.lifecycle import Environment, OrderState
+from orders.domain.readiness import LiveConditions, send_obstacle
 from orders.domain.submission import Step, Submission
+
+_NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)  # ages are what counts
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """How old everything is that must be fresh when an order leaves (I14), in milliseconds; None: never."""
+
+    book: int
+    stream: int
+    reconciled: int | None
+    facts: int
+    clock_offset: int
 
 
 class Protocol:
@@ -25,6 +43,36 @@ class Protocol:
 
     def blocks_replacement(self, order: Submission) -> bool:
         return order.is_unresolved
+
+    def may_sell(self, held: Position, *, size: int) -> bool:
+        return size <= held.available
+
+    def same_account(self, one: int, other: int) -> bool:
+        return one == other
+
+    def owns(self, *, owns: bool) -> bool:
+        """Whether a trader may send for an account, given whether it holds the account's lease."""
+        return owns
+
+    def is_fresh(self, ages: Ages, *, sells: bool, rests: bool) -> bool:
+        conditions = LiveConditions(
+            account_id=1,
+            environment=Environment.SANDBOX,
+            connection="ready",
+            stream_alive_at=_ago(ages.stream),
+            reconciled_at=None if ages.reconciled is None else _ago(ages.reconciled),
+            clock_offset_ms=ages.clock_offset,
+            clock_at=_NOW,
+            mode="normal",
+            has_market=True,
+            market_state=MarketState.OPEN,
+            market_synced_at=_ago(ages.facts),
+            has_book=True,
+            book_is_live=True,
+            book_confirmed_ms=int(_NOW.timestamp() * 1000) - ages.book,
+        )
+        side = Side.SELL if sells else Side.BUY
+        return not send_obstacle(conditions, side=side, marketable=not rests, now=_NOW)
 
     def reserved(self, order: Submission) -> int:
         return order.reserved
@@ -75,6 +123,13 @@ class Protocol:
         """Return the size of fills that use up the limit: every one that has not failed, settled or not."""
         return sum(part.counted for part in parts)
 
+    def sold(self, parts: Collection[TradePart]) -> int:
+        """Return the size of sales that make room again: settled ones only, because the others may fail."""
+        return sum(part.confirmed for part in parts)
+
+    def fee(self, told: int) -> int:
+        return told
+
     def takes_fill(self, order: Submission) -> bool:
         """A fill may have been under way when the order ended: it is booked all the same."""
         del order
@@ -84,3 +139,7 @@ class Protocol:
         return submission.kill_is_complete(
             empty_since_ms=empty_since_ms, empty_reads=empty_reads, now_ms=now_ms, unresolved=unresolved
         )
+
+
+def _ago(milliseconds: int) -> datetime:
+    return _NOW - timedelta(milliseconds=milliseconds)
