@@ -7,6 +7,7 @@ from orders.models.conditions import HeartbeatState, StreamState, VenueCondition
 from orders.models.keys import LivePermit, SealingKey, Secret
 from orders.models.ledger import LedgerEntry, LedgerTransaction
 from orders.models.order import Fill, Order
+from orders.models.ownership import AccountLease
 from orders.models.paper import PaperCursor, PaperOrder, PaperTrade
 from orders.models.plans import ExecutionPlan, PlanLeg
 from orders.models.portfolio import PnlSnapshot, Position
@@ -15,6 +16,7 @@ from orders.models.submission import ExternalOrder, OrderSubmission, SendAttempt
 
 __all__ = [
     "Account",
+    "AccountLease",
     "ChainAction",
     "Discrepancy",
     "DoctorRun",

@@ -47,6 +47,7 @@ class Account(models.Model):
     cash = models.DecimalField(**_USD, default=Decimal(0))
     reserved_cash = models.DecimalField(**_USD, default=Decimal(0))
     opening_cash = models.DecimalField(**_USD, default=Decimal(0))
+    play_money = models.DecimalField(**_USD, default=Decimal(0))  # sandbox: what the wallet should open with
     peak_equity = models.DecimalField(**_USD, default=Decimal(0))
     reconciled_at = models.DateTimeField(null=True, blank=True)  # last clean reconciliation
     created_at = models.DateTimeField(auto_now_add=True)
@@ -56,6 +57,12 @@ class Account(models.Model):
             models.CheckConstraint(condition=Q(cash__gte=0), name="account_cash_not_negative"),
             models.CheckConstraint(
                 condition=Q(reserved_cash__gte=0) & Q(reserved_cash__lte=F("cash")), name="account_reserved_within_cash"
+            ),
+            # Two accounts on one wallet would take each other's orders for foreign ones.
+            models.UniqueConstraint(
+                fields=["venue", "environment", "wallet_address"],
+                condition=~Q(wallet_address=""),
+                name="account_one_per_wallet",
             ),
         ]
 

@@ -43,6 +43,13 @@ class OrderSubmission(models.Model):
     )  # what the venue says was matched; the order ends only when that much is booked
     ending = models.CharField(max_length=12, blank=True)  # the end the venue confirmed, waiting for `matched_claim`
 
+    asked_size = models.DecimalField(
+        max_digits=20, decimal_places=6, null=True, blank=True
+    )  # what was asked for, where better prices bought more for the same dollars
+    # Reads in a row that did not list an order which should rest, and when the first of them began.
+    missing_reads = models.IntegerField(default=0)
+    missing_since = models.DateTimeField(null=True, blank=True)
+
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(signed_at=None) | ~Q(body=""), name="submission_signed_has_body"),

@@ -22,7 +22,7 @@ from markets.venues.registry import TAKER_FEES
 from orders.domain.exactly_once import SettlementConflict, TradePart, after_message
 from orders.domain.intents import OrderType
 from orders.domain.lifecycle import OPEN, TransitionError
-from orders.models import Fill, Order
+from orders.models import Fill, Order, OrderSubmission
 from orders.selectors.rows import fill_of
 from orders.services.attach import end_when_booked, order_found
 from orders.services.conflicts import conflict_record
@@ -144,7 +144,9 @@ def _make_room(order: Order, leg: VenueLeg, *, now: datetime) -> None:
     if order.side != Side.BUY or OrderType(order.order_type).rests or wanted <= order.size:
         return
     spent = sum(fill_of(fill).notional for fill in order.fills.all())
-    most = notional_up(micro_from_decimal(order.price), micro_from_decimal(order.size))
+    submission = OrderSubmission.objects.filter(pk=order.pk)
+    asked = submission.values_list("asked_size", flat=True).first() or order.size
+    most = notional_up(micro_from_decimal(order.price), micro_from_decimal(asked))
     if spent + (leg.dollars if leg.dollars is not None else notional_up(leg.price, leg.size)) > most:
         return  # then it is too much by any count, and the booking says so
     order_event(
@@ -154,6 +156,7 @@ def _make_room(order: Order, leg: VenueLeg, *, now: datetime) -> None:
         now=now,
         payload={"before": plain(order.size), "after": plain(wanted), "trade_id": leg.trade_id},
     )
+    submission.update(asked_size=asked)
     Order.objects.filter(pk=order.pk).update(size=wanted)
     order.size = wanted
 
