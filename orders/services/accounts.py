@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +15,12 @@ from markets.domain.instruments import Venue
 from markets.domain.units import Usd, decimal_from_micro, micro_from_decimal, text_from_micro
 from orders.domain.ledger import entries_for_opening
 from orders.domain.lifecycle import Environment, TradingState
-from orders.models import Account
+from orders.domain.wallet_entry import WalletEntry
+from orders.models import Account, Secret
 from orders.services.books import transaction_record
+from orders.services.secrets import secret_store
+
+_BUILDER = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
 class AccountError(ValueError):
@@ -34,19 +39,42 @@ def account_open(
     name: str,
     owner: Any,
     environment: Environment = Environment.PAPER,
-    cash: Usd,
+    cash: Usd = Usd(0),  # noqa: B008
+    wallet: WalletEntry | None = None,
+    builder_code: str = "",
     venue: Venue = Venue.POLYMARKET,
     on_stop: str = "cancel_all",
+    by: str = "",
     now: datetime | None = None,
 ) -> Account:
-    """Open an account with `cash` (millionths of a dollar) and its opening entry in the ledger."""
-    if environment is not Environment.PAPER:
-        raise AccountError(f"a {environment} account needs the live path, which this version does not have: use paper")
+    """Open an account. Amounts are millionths of a dollar.
+
+    Paper: `cash` is there at once, with its opening entry in the ledger. Sandbox and live: the key in `wallet`
+    is sealed and the account waits for the trader to connect it (`orders.services.connecting`), which reads
+    the money it opens with from the venue; in the sandbox `cash` is the play money it should have there.
+    """
+    now = now or timezone.now()
     if cash < 0:
         raise AccountError(f"an account cannot open with ${text_from_micro(cash)}: give zero or more")
+    if not name.strip():
+        raise AccountError("an account needs a name")
     if Account.objects.filter(name=name).exists():
         raise AccountError(f"there is an account named {name!r} already: choose another name")
-    now = now or timezone.now()
+    if environment is not Environment.PAPER:
+        return _open_at_venue(
+            name=name,
+            owner=owner,
+            environment=environment,
+            cash=cash,
+            wallet=wallet,
+            builder_code=builder_code,
+            venue=venue,
+            on_stop=on_stop,
+            by=by,
+            now=now,
+        )
+    if wallet is not None:
+        raise AccountError("a paper account has no wallet: it trades inside polybot")
     amount = decimal_from_micro(cash)
     account = Account.objects.create(
         name=name,
@@ -59,22 +87,81 @@ def account_open(
         peak_equity=amount,
         reconciled_at=now,  # nothing to compare yet
     )
+    opening_record(account, cash, by=by, now=now)
+    return account
+
+
+def _open_at_venue(
+    *,
+    name: str,
+    owner: Any,
+    environment: Environment,
+    cash: Usd,
+    wallet: WalletEntry | None,
+    builder_code: str,
+    venue: Venue,
+    on_stop: str,
+    by: str,
+    now: datetime,
+) -> Account:
+    if wallet is None:
+        raise AccountError(f"a {environment} account needs a wallet: give its private key")
+    if environment is Environment.LIVE and cash:
+        raise AccountError("a live account opens with what its wallet holds: leave the cash empty")
+    if builder_code and not _BUILDER.fullmatch(builder_code):
+        raise AccountError("the builder code is not 0x and 64 hexadecimal digits: copy it again or leave it empty")
+    known = Account.objects.filter(venue=venue, environment=environment, wallet_address=wallet.wallet)
+    if other := known.values_list("name", flat=True).first():
+        raise AccountError(f"{wallet.wallet} is the wallet of {other!r} already: one account per wallet")
+    account = Account.objects.create(
+        name=name,
+        owner=owner,
+        venue=venue,
+        environment=environment,
+        on_stop=on_stop,
+        wallet_address=wallet.wallet,
+        signer_address=wallet.signer,
+        wallet_kind=wallet.kind.value,
+        builder_code=builder_code.lower(),
+        play_money=decimal_from_micro(cash),
+        connection="connecting",
+        connection_note="waits for the trader",
+    )
+    kind = Secret.Kind.SESSION_KEY if wallet.is_session else Secret.Kind.PRIVATE_KEY
+    secret_store(account, kind, wallet.key, public=wallet.signer, by=by, now=now)
+    event_record(
+        "account.added",
+        f"{name}: {environment} account for {wallet.wallet} added; the trader connects it",
+        stream=f"account:{account.pk}",
+        account_id=account.pk,
+        subject_kind="account",
+        subject_id=str(account.pk),
+        subject_label=name,
+        actor=by,
+        payload={"environment": environment.value, "wallet": wallet.wallet, "kind": wallet.kind.value},
+        now=now,
+    )
+    return account
+
+
+def opening_record(account: Account, cash: Usd, *, by: str = "", now: datetime) -> None:
+    """Write the opening entry and its journal row, inside the caller's transaction."""
     if cash:
         transaction_record(
             account_id=account.pk, kind="opening", reference="opening", entries=entries_for_opening(cash), at=now
         )
     event_record(
         "account.opened",
-        f"{name}: {environment} account opened with ${text_from_micro(cash)}",
+        f"{account.name}: {account.environment} account opened with ${text_from_micro(cash)}",
         stream=f"account:{account.pk}",
         account_id=account.pk,
         subject_kind="account",
         subject_id=str(account.pk),
-        subject_label=name,
-        payload={"cash": text_from_micro(cash), "environment": environment.value},
+        subject_label=account.name,
+        actor=by,
+        payload={"cash": text_from_micro(cash), "environment": str(account.environment)},
         now=now,
     )
-    return account
 
 
 @transaction.atomic

@@ -1,6 +1,7 @@
 """Order placement: from an approved placement to a row with its money set aside.
 
-Only the risk gate imports this module. It runs inside the gate's transaction, under the account's lock.
+Only the risk gate imports this module, and `children` for orders inside an envelope that the gate approved.
+It runs inside their transaction, under the account's lock.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from markets.domain.instruments import FeeSchedule, MarketFacts, Side
 from markets.domain.units import Shares, decimal_from_micro, micro_from_decimal
 from markets.selectors.catalogue import market_facts
 from orders.domain.intents import Placement
-from orders.domain.lifecycle import OrderState
+from orders.domain.lifecycle import Environment, OrderState
 from orders.domain.reserve import cash_to_reserve
 from orders.models import Account, Order, Position
 from orders.services.states import order_event, order_label, plain
@@ -38,6 +39,8 @@ def order_create(
     verdict_id: int,
     now: datetime,
     facts: MarketFacts | None = None,
+    plan_id: int | None = None,
+    plan_leg_id: int | None = None,
 ) -> int:
     """Create the order in state RESERVED and return its id. `size` is what the gate allowed, in millionths.
 
@@ -60,7 +63,8 @@ def order_create(
         post_only=placement.post_only,
         expires_at=placement.expires_at,
         state=OrderState.RESERVED,
-        venue_order_id=f"paper-{placement.key}",
+        # A real venue's id is the hash of the signed order, which there is none of yet.
+        venue_order_id=f"paper-{placement.key}" if account.environment == Environment.PAPER else None,
         reserved=reserved,
         origin_kind=placement.origin.kind,
         origin_id=placement.origin.id,
@@ -72,6 +76,8 @@ def order_create(
         fair_value=None if placement.fair_value is None else decimal_from_micro(placement.fair_value),
         reason=placement.reason[:240],
         replaces_id=placement.replaces_order_id,
+        plan_id=plan_id,
+        plan_leg_id=plan_leg_id,
         created_at=now,
         max_age_s=MAX_AGE_RESTING_S if placement.order_type.rests else MAX_AGE_MARKETABLE_S,
     )

@@ -117,6 +117,8 @@ CELERY_TASK_ROUTES = {
         "orders.tasks.sweep_orders",
         "orders.tasks.expire_stale",
         "orders.tasks.settle_resolved",
+        "orders.tasks.connect_account",
+        "orders.tasks.connect_waiting",
         "polybot.tasks.heartbeat_trading",
     )
 }
@@ -214,7 +216,20 @@ POLYMARKET = {
     "ws_user": ENV.polymarket_ws_user_url,
     "relayer": ENV.polymarket_relayer_url,
     "rpc": ENV.polymarket_rpc_url,
+    "control": ENV.polymarket_control_url,
 }
+# Key files of this process; most processes have none (polybot.roles).
+KEY_FILES = {
+    "trader": ENV.polybot_trader_key_file,
+    "stream": ENV.polybot_stream_key_file,
+    "install": ENV.polybot_install_key_file,
+}
+SIGNER_CAPS = {
+    "order_usd": ENV.signer_order_usd,
+    "minute_usd": ENV.signer_minute_usd,
+    "orders_per_minute": ENV.signer_orders_per_minute,
+}
+POLYBOT_ROLE = ENV.polybot_role
 POLYBOT_MODE = ENV.polybot_mode
 POLYBOT_VENUE = ENV.polybot_venue
 POLYBOT_DATA = ENV.polybot_data

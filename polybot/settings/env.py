@@ -6,6 +6,7 @@ Everything an operator may set is a field here; `.env.example` lists the same na
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -34,6 +35,13 @@ class Environment(BaseSettings):
     polybot_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     polybot_record_dir: str = ""
     polybot_https: bool = False  # true behind a TLS proxy: secure cookies, HSTS
+    polybot_role: Literal["", "trader", "fills"] = ""  # whose keys this process takes
+    polybot_trader_key_file: Path | None = None  # opens private keys
+    polybot_stream_key_file: Path | None = None  # opens API credentials
+    polybot_install_key_file: Path | None = None  # makes the salts of orders
+    signer_order_usd: Decimal = Field(default=Decimal(1_000), gt=0, le=1_000_000)
+    signer_minute_usd: Decimal = Field(default=Decimal(20_000), gt=0, le=100_000_000)
+    signer_orders_per_minute: int = Field(default=3_000, ge=1, le=100_000)
 
     polymarket_clob_url: str = "https://clob.polymarket.com"
     polymarket_gamma_url: str = "https://gamma-api.polymarket.com"
@@ -42,6 +50,7 @@ class Environment(BaseSettings):
     polymarket_ws_user_url: str = "wss://ws-subscriptions-clob.polymarket.com/ws/user"
     polymarket_relayer_url: str = "https://relayer-v2.polymarket.com"
     polymarket_rpc_url: str = "https://polygon.drpc.org"
+    polymarket_control_url: str = ""  # of the local exchange: play money
 
     email_host: str = ""
     email_port: int = Field(default=587, ge=1, le=65535)

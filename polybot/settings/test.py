@@ -16,5 +16,5 @@ STORAGES = {
 # No test reaches the real venue: nothing listens on this port.
 POLYMARKET = {
     name: f"{'ws' if name.startswith('ws_') else 'http'}://127.0.0.1:9"
-    for name in ("clob", "gamma", "data", "ws_market", "ws_user", "relayer", "rpc")
+    for name in ("clob", "gamma", "data", "ws_market", "ws_user", "relayer", "rpc", "control")
 }
