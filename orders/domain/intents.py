@@ -103,6 +103,7 @@ class Placement:
     reason: str = ""
     marketable: bool = False  # crosses the book it was decided on
     replaces_order_id: int | None = None
+    parts: int = 1  # made as so many orders of equal size: the envelope of a plan in slices
 
     @property
     def cost(self) -> Usd:

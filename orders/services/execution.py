@@ -17,6 +17,7 @@ from markets.domain.instruments import Side
 from orders.domain.lifecycle import OPEN, Environment, OrderState, TradingState
 from orders.models import Order
 from orders.services.kill import killed_for_share
+from orders.services.plan_states import plans_stop
 from orders.services.states import order_advance, order_event, order_label, order_lock
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,9 @@ def cancel_all(account_id: int, reason: str, by: str, now: datetime) -> int:
     """Ask for the end of every open order of the account; return how many were asked now.
 
     One transaction per order: a thousand orders hold nobody up, and a failure stops none of the others.
+    Plans end first, so that none places its next order behind the cancels.
     """
+    plans_stop(account_id, reason, by, now)
     ids = (
         Order.objects.filter(account_id=account_id, state__in=OPEN, cancel_requested_at=None)
         .order_by("id")
@@ -135,6 +138,8 @@ def cancel_origin(
     quotes_only: bool = False,
 ) -> int:
     """Like `cancel_all`, for the orders of one origin; `quotes_only` leaves one-shot orders alone."""
+    if not quotes_only:
+        plans_stop(account_id, reason, by, now, origin=(origin_kind, origin_id))
     rows = Order.objects.filter(
         account_id=account_id,
         origin_kind=origin_kind,
@@ -144,5 +149,13 @@ def cancel_origin(
     )
     if quotes_only:
         rows = rows.filter(level__gte=0)
+    ids = list(rows.order_by("id").values_list("pk", flat=True))
+    return sum(order_cancel_request(order_id, reason, by, now) for order_id in ids)
+
+
+def cancel_market(account_id: int, market_id: int, reason: str, by: str, now: datetime) -> int:
+    """Like `cancel_all`, for the orders and plans in one market."""
+    plans_stop(account_id, reason, by, now, market_id=market_id)
+    rows = Order.objects.filter(account_id=account_id, market_id=market_id, state__in=OPEN, cancel_requested_at=None)
     ids = list(rows.order_by("id").values_list("pk", flat=True))
     return sum(order_cancel_request(order_id, reason, by, now) for order_id in ids)

@@ -7,6 +7,7 @@ Locks are taken in one order everywhere: kill switch, account, order, position, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,7 @@ from alerts.services.journal import event_record
 from orders.domain.lifecycle import LATE_FILL, TERMINAL, VOID, OrderState, check_transition
 from orders.models import Account, Order, Position
 from orders.services.accounts import account_lock
+from orders.services.plan_states import plan_wake
 
 _KIND = {
     OrderState.DENIED: "order.refused",
@@ -55,6 +57,16 @@ def order_lock(order_id: int) -> Order:
     return order
 
 
+def orders_lock(account_id: int, order_ids: Iterable[int]) -> list[Order]:
+    """Return the account's orders among `order_ids`, locked after it and in the order of their ids."""
+    account = account_lock(account_id)
+    rows = Order.objects.select_for_update(of=("self",), no_key=True)
+    orders = list(rows.filter(account_id=account_id, pk__in=list(order_ids)).order_by("id"))
+    for order in orders:
+        order.account = account
+    return orders
+
+
 def order_advance(
     order: Order,
     to: OrderState,
@@ -87,6 +99,8 @@ def order_advance(
         raise StateConflict(f"order {order.pk} is no longer {before}")
     for name, value in changes.items():
         setattr(order, name, value)
+    if to in TERMINAL:
+        plan_wake(order.plan_id, now)
     if journal:
         order_event(
             order,

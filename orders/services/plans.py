@@ -1,0 +1,274 @@
+"""Working plans off: every step is decided by `orders.domain`, taken under the account's lock, and safe to repeat.
+
+`plans_advance` runs every second in the trader and finds what is due in Postgres, so a plan outlives every
+process. Orders are sent after the commit that made them; the sweep sends what a crash left.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+
+from alerts.domain.events import Severity
+from markets.domain.instruments import MarketFacts, MarketState, Side
+from markets.domain.views import BookStatus, BookView
+from markets.selectors.catalogue import market_facts
+from markets.tickstore import TickstoreUnavailable, get_tickstore
+from orders.domain.intents import OriginKind
+from orders.domain.lifecycle import Environment, TradingState
+from orders.domain.plan_steps import plan_next
+from orders.domain.plans import Child, Phase, Place, Plan, PlanKind, PlanState, Scene, Steps, Touch
+from orders.models import Account, ExecutionPlan, PlanLeg
+from orders.selectors.plans import WORKING, children_of, order_as_child, plan_core, plans_due
+from orders.services.children import OutsideEnvelope, child_create, plan_recount
+from orders.services.envelopes import unwind_create
+from orders.services.execution import order_cancel_request, order_submit
+from orders.services.faults import faultpoint
+from orders.services.kill import killed
+from orders.services.placement import ReservationError
+from orders.services.plan_states import plan_end, plan_event, plan_label, plan_lock, plans_stop
+
+log = logging.getLogger(__name__)
+
+FRESH_TAKING_MS, FRESH_RESTING_MS, FRESH_EXIT_MS = 3_000, 15_000, 60_000
+LOOK_AGAIN_S = 2
+_CLOSING = (PlanKind.FLATTEN, PlanKind.UNWIND)
+
+
+@dataclass(slots=True)
+class Done:
+    """What one look at a plan came to."""
+
+    order_ids: list[int] = field(default_factory=list)
+    cancels: int = 0
+    ended: bool = False
+
+
+def plans_advance(now: datetime) -> int:
+    """Look at every plan that is due; return how many orders were made. One that fails stops no other."""
+    made = 0
+    for plan_id in plans_due(now):
+        try:
+            made += len(plan_advance(plan_id, now).order_ids)
+        except Exception:
+            log.exception("a plan could not be advanced", extra={"plan": plan_id})
+    return made
+
+
+def plan_advance(plan_id: int, now: datetime) -> Done:
+    """Take the plan's next step, whatever led to it, and send what it made."""
+    legs = list(PlanLeg.objects.filter(plan_id=plan_id).order_by("number"))
+    books = _books([leg.outcome_id for leg in legs])  # read before the lock: nobody waits for Redis
+    with transaction.atomic():
+        row = plan_lock(plan_id)
+        done = _step(row, legs, books, now)
+        faultpoint("plan.stepped")
+    for order_id in done.order_ids:
+        try:
+            order_submit(order_id, now)
+        except Exception:
+            log.exception("submit left to the sweep", extra={"order": order_id, "plan": plan_id})
+    return done
+
+
+def plan_cancel(plan_id: int, reason: str, by: str, now: datetime) -> bool:
+    """End the plan and ask for the end of its children; return whether it was still working."""
+    with transaction.atomic():
+        row = plan_lock(plan_id)
+        stopped = plan_end(row, PlanState.CANCELED, reason, now=now, by=by)
+        for child in row.children.filter(state__in=WORKING):
+            plan_end(plan_lock(child.pk), PlanState.CANCELED, reason, now=now, by=by)
+    ids = [plan_id, *ExecutionPlan.objects.filter(parent_id=plan_id).values_list("pk", flat=True)]
+    for each in ids:
+        _cancel_children(each, reason, by, now)
+    return stopped
+
+
+def plans_cancel(account_id: int, reason: str, by: str, now: datetime) -> int:
+    """End every working plan of the account and its children; return how many plans were working."""
+    ids = ExecutionPlan.objects.filter(account_id=account_id, state__in=WORKING).order_by("id")
+    return sum(plan_cancel(plan_id, reason, by, now) for plan_id in list(ids.values_list("pk", flat=True)))
+
+
+def _step(row: ExecutionPlan, legs: Sequence[PlanLeg], books: Mapping[int, BookView], now: datetime) -> Done:
+    plan, children = plan_core(row, legs), children_of(row.pk)
+    if beyond := plan_recount(row, plan, children):
+        _overfilled(row, beyond, now)
+    working = any(child.phase is not Phase.ENDED for child in children)
+    if row.state not in WORKING:
+        _due(row, now + timedelta(seconds=LOOK_AGAIN_S) if working else None)
+        return Done(ended=True)
+    facts = market_facts({leg.market_id for leg in legs})
+    if reason := obstacle(row, plan, facts):
+        plan_end(row, PlanState.CANCELED, reason, now=now, by="desk")
+        return Done(cancels=_cancel(children, reason, "desk", now), ended=True)
+    if row.state == ExecutionPlan.State.UNWINDING:
+        return _unwinding(row, now)
+    scene = _scene(row, plan, books, facts, now)
+    return _take(row, plan, plan_next(plan, children, scene), scene=scene, facts=facts, now=now)
+
+
+def _take(
+    row: ExecutionPlan, plan: Plan, steps: Steps, *, scene: Scene, facts: Mapping[int, MarketFacts], now: datetime
+) -> Done:
+    done = Done()
+    for order_id in steps.cancels:
+        done.cancels += order_cancel_request(order_id, f"{row.kind} plan {row.pk}", "desk", now)
+    if steps.end is not None:
+        done.ended = plan_end(row, steps.end, steps.reason, now=now)
+        return done
+    if steps.unwind:
+        _unwind_begin(row, steps, now)
+        return done
+    again = datetime.fromtimestamp(steps.again_ms / 1000, tz=UTC) if steps.again_ms else None
+    if any(_blind(plan, place, scene) for place in steps.places):
+        # Without a fresh book nothing is placed; legs that belong together wait together.
+        again = now + timedelta(seconds=1)
+    elif steps.places:
+        try:
+            with transaction.atomic():  # all of them or none
+                done.order_ids = [
+                    child_create(row, place, now=now, facts=facts.get(plan.leg(place.leg).market_id))
+                    for place in steps.places
+                ]
+        except ReservationError as error:
+            if plan.kind in _CLOSING or plan.kind is PlanKind.REPLACE:
+                again = now + timedelta(seconds=LOOK_AGAIN_S)  # shares that another order still holds, or unsettled
+            else:
+                done.ended = plan_end(row, PlanState.FAILED, str(error), now=now)
+        except OutsideEnvelope as error:
+            log.error("a step left its envelope", extra={"plan": row.pk, "problem": str(error)})
+            done.ended = plan_end(row, PlanState.FAILED, str(error), now=now)
+    if not done.ended:
+        _due(row, min(again, row.expires_at) if again and now < row.expires_at else again)
+    return done
+
+
+def obstacle(row: ExecutionPlan, plan: Plan, facts: Mapping[int, MarketFacts]) -> str:
+    """Return why the plan may go on no further, or nothing. What may pass again by itself is no obstacle."""
+    account: Account = row.account
+    buys = any(leg.side is Side.BUY for leg in plan.legs)
+    closes = plan.kind in _CLOSING
+    automatic = row.origin_kind == OriginKind.STRATEGY and not closes
+    shut = [leg.market_id for leg in plan.legs if _is_shut(facts.get(leg.market_id))]
+    obstacles = (
+        (killed(), "the kill switch is set"),
+        (account.trading_state == TradingState.HALTED, f"the account is halted: {account.trading_state_reason}"),
+        (account.trading_state == TradingState.REDUCE_ONLY and buys, "the account may only reduce"),
+        (automatic and not account.auto_trade, "automatic orders are off"),
+        # A flatten of many markets goes on where it can.
+        (len(shut) == len(plan.legs) if closes else bool(shut), "the market takes no orders any more"),
+    )
+    return next((reason for stands, reason in obstacles if stands), "")
+
+
+def _is_shut(facts: MarketFacts | None) -> bool:
+    return facts is None or facts.state is not MarketState.OPEN
+
+
+def _scene(
+    row: ExecutionPlan, plan: Plan, books: Mapping[int, BookView], facts: Mapping[int, MarketFacts], now: datetime
+) -> Scene:
+    now_ms = int(now.timestamp() * 1000)
+    lenient = row.account.environment != Environment.LIVE
+    touches: dict[int, Touch] = {}
+    for leg in plan.legs:
+        book = books.get(leg.outcome_id)
+        rests = plan.kind is PlanKind.REPLACE or plan.parameters.get("child") == "join"
+        limit = FRESH_RESTING_MS if rests else FRESH_TAKING_MS
+        if book is not None and _is_usable(book, now_ms, limit, exit_=leg.side is Side.SELL and lenient):
+            touches[leg.outcome_id] = Touch(bid=book.best_bid, ask=book.best_ask, tick=book.tick)
+    replaced = plan.parameters.get("replaces")
+    return Scene(
+        now_ms=now_ms,
+        touches=touches,
+        ticks={
+            outcome.outcome_id: books[outcome.outcome_id].tick if outcome.outcome_id in books else known.tick
+            for known in facts.values()
+            for outcome in known.outcomes
+        },
+        fees={market_id: known.fee for market_id, known in facts.items()},
+        replaced=order_as_child(int(replaced), row.account_id) if replaced else None,
+    )
+
+
+def _is_usable(book: BookView, now_ms: int, limit_ms: int, *, exit_: bool) -> bool:
+    """Whether a child may be placed on the book; as the gate, an exit may trust one that an entry would not."""
+    if book.is_crossed or book.status in (BookStatus.CLOSED, BookStatus.MISSING):
+        return False
+    return book.age_ms(now_ms) <= FRESH_EXIT_MS if exit_ else book.is_fresh(now_ms, limit_ms)
+
+
+def _blind(plan: Plan, place: Place, scene: Scene) -> bool:
+    return plan.leg(place.leg).outcome_id not in scene.touches
+
+
+def _books(outcome_ids: Sequence[int]) -> Mapping[int, BookView]:
+    try:
+        return get_tickstore().books_get(outcome_ids)
+    except (TickstoreUnavailable, OSError) as error:
+        log.warning("no books for plans", extra={"problem": str(error)[:200]})
+        return {}
+
+
+def _unwind_begin(row: ExecutionPlan, steps: Steps, now: datetime) -> None:
+    ExecutionPlan.objects.filter(pk=row.pk).update(
+        state=ExecutionPlan.State.UNWINDING,
+        state_reason=steps.reason[:240],
+        next_due_at=now + timedelta(seconds=LOOK_AGAIN_S),
+    )
+    undo = unwind_create(row, steps.unwind, now=now)
+    plan_event(
+        row,
+        "plan.unwinding",
+        f"{plan_label(row)}: {steps.reason}; plan {undo} sells what was filled",
+        severity=Severity.WARNING,
+        now=now,
+        payload={"unwind_plan": undo},
+    )
+
+
+def _unwinding(row: ExecutionPlan, now: datetime) -> Done:
+    """End the basket when the plan that undoes it has ended, with what became of it."""
+    undo = row.children.order_by("id").first()
+    if undo is not None and undo.state in WORKING:
+        _due(row, now + timedelta(seconds=LOOK_AGAIN_S))
+        return Done()
+    words = "nothing undoes it" if undo is None else f"undone by plan {undo.pk}: {undo.state_reason}"
+    return Done(ended=plan_end(row, PlanState.FAILED, f"{row.state_reason}; {words}", now=now))
+
+
+def _overfilled(row: ExecutionPlan, beyond: int, now: datetime) -> None:
+    """Say once that fills came after their orders' ends and went beyond the envelope."""
+    if row.progress.get("beyond") == beyond:
+        return
+    row.progress = {**row.progress, "beyond": beyond}
+    ExecutionPlan.objects.filter(pk=row.pk).update(progress=row.progress)
+    plan_event(
+        row,
+        "plan.overfilled",
+        f"{plan_label(row)}: late fills went {beyond / 1_000_000:g} shares beyond what was approved",
+        severity=Severity.CRITICAL,
+        now=now,
+        payload={"beyond": beyond},
+    )
+
+
+def _due(row: ExecutionPlan, at: datetime | None) -> None:
+    ExecutionPlan.objects.filter(pk=row.pk).update(next_due_at=at)
+
+
+def _cancel(children: Sequence[Child], reason: str, by: str, now: datetime) -> int:
+    ids = [child.order_id for child in children if child.phase is not Phase.ENDED and not child.ending]
+    return sum(order_cancel_request(order_id, reason, by, now) for order_id in ids)
+
+
+def _cancel_children(plan_id: int, reason: str, by: str, now: datetime) -> int:
+    return _cancel(children_of(plan_id), reason, by, now)
+
+
+__all__ = ["obstacle", "plan_advance", "plan_cancel", "plans_advance", "plans_cancel", "plans_stop"]
