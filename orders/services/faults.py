@@ -1,7 +1,8 @@
-"""A seam for tests that kill a process at a named step. Without POLYBOT_FAULTS it does nothing.
+"""A seam for tests that end a process at a named step. Without POLYBOT_FAULTS and without a hook it does nothing.
 
 `POLYBOT_FAULTS=fill.moved` kills this process the first time it passes that point,
-`fill.moved:3` the third time. Commas separate several points.
+`fill.moved:3` the third time. Commas separate several points. A test inside one process
+installs a hook instead, which may raise `Crash` where the process would have died.
 """
 
 from __future__ import annotations
@@ -9,12 +10,21 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from collections.abc import Callable
 
 _passed: Counter[str] = Counter()
+_hooks: list[Callable[[str], None]] = []
+
+
+class Crash(BaseException):
+    """What follows did not happen: the worker died here. No `except Exception` may survive it."""
 
 
 def faultpoint(name: str) -> None:
     """End this process at once, without any clean-up, when the environment asks for it here."""
+    if _hooks:
+        for hook in list(_hooks):
+            hook(name)
     plan = os.environ.get("POLYBOT_FAULTS")
     if not plan:
         return
@@ -24,3 +34,9 @@ def faultpoint(name: str) -> None:
             _passed[name] += 1
             if _passed[name] == int(count or 1):
                 os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hook_install(hook: Callable[[str], None]) -> Callable[[], None]:
+    """Call `hook` with the name of every point that is passed from now on; return what takes it away again."""
+    _hooks.append(hook)
+    return lambda: _hooks.remove(hook)

@@ -13,6 +13,7 @@ from datetime import datetime
 from django.db import connection
 
 from orders.domain.lifecycle import OPEN, RESTING, OrderState
+from orders.services.invariants_live import live_questions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ def check_invariants(account_ids: Iterable[int] | None = None, *, since: datetim
     """
     ids = None if account_ids is None else sorted(account_ids)
     found: list[Violation] = []
-    for invariant, subject, message, sql, values in _QUESTIONS:
+    for invariant, subject, message, sql, values in (*_QUESTIONS, *live_questions(_MINE, _RECENT_ORDERS)):
         with connection.cursor() as cursor:
             cursor.execute(sql, {"ids": ids, "since": since, **_OPEN, **values})
             found += [

@@ -18,3 +18,23 @@ def test_a_plan_names_the_point_and_the_pass(monkeypatch: pytest.MonkeyPatch) ->
         faults.faultpoint("fill.moved")
         faults.faultpoint("fill.ledger")
     assert kills == [faults.signal.SIGKILL]
+
+
+def test_a_hook_may_end_the_work_where_the_process_would_have_died() -> None:
+    passed: list[str] = []
+
+    def hook(name: str) -> None:
+        passed.append(name)
+        if name == "fill.ledger":
+            raise faults.Crash
+
+    remove = faults.hook_install(hook)
+    try:
+        with pytest.raises(faults.Crash):
+            for name in ("fill.moved", "fill.ledger", "fill.journaled"):
+                faults.faultpoint(name)
+    finally:
+        remove()
+    faults.faultpoint("fill.ledger")
+    assert passed == ["fill.moved", "fill.ledger"]
+    assert not issubclass(faults.Crash, Exception)
