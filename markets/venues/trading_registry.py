@@ -16,12 +16,16 @@ from markets.venues.polymarket.connection import HttpPool
 from markets.venues.polymarket.gateway import PolymarketGateway
 from markets.venues.polymarket.maker import PolymarketMaker
 from markets.venues.polymarket.probe import PolymarketProbe
+from markets.venues.polymarket.rate_limits import LIMITS
+from markets.venues.rates import RateLimits
 from markets.venues.trading import Authorise, Heard, OrderGateway, OrderMaker, VenueProbe, WalletFacts
 
 SANDBOX, LIVE = "sandbox", "live"
 _REAL_HOSTS = ("polymarket.com",)
 _GEOBLOCK = "https://polymarket.com/api/geoblock"  # one page for all, on no API host
 _MAKERS: dict[Venue, OrderMaker] = {Venue.POLYMARKET: PolymarketMaker()}
+
+_RATES: dict[Venue, RateLimits] = {Venue.POLYMARKET: LIMITS}
 
 
 class NotForThisHost(ValueError):
@@ -31,6 +35,10 @@ class NotForThisHost(ValueError):
 def order_maker(venue: Venue | str) -> OrderMaker:
     """Return the venue's maker. It is pure and shared."""
     return _MAKERS[Venue(venue)]
+
+
+def rate_limits(venue: Venue | str) -> RateLimits:
+    return _RATES[Venue(venue)]
 
 
 def gateway_open(

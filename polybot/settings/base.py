@@ -86,6 +86,7 @@ RECORD_DIR = Path(ENV.polybot_record_dir) if ENV.polybot_record_dir else None  #
 # One server, one database per purpose: a flush of one leaves the others alone.
 TICKSTORE_URL = env.redis_url_for(ENV.redis_url, db=2)
 STRATEGIES_REDIS_URL = env.redis_url_for(ENV.redis_url, db=3)
+ORDERS_REDIS_URL = env.redis_url_for(ENV.redis_url, db=4)
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
