@@ -16,6 +16,7 @@ from markets.venues.trading import Authorise, OrderGateway, WalletFacts
 from orders.domain.lifecycle import Environment
 from orders.models import Account, Secret
 from orders.selectors.wallets import wallet_stamp
+from orders.services import rate_budget
 from orders.services.keyholder import KeyRefused
 from orders.services.sealing import SealError
 from orders.services.secrets import Opener, SecretError
@@ -94,6 +95,7 @@ class AccountGateways:
             Environment(account.environment),
             wallet,
             self._authorise(credentials, account.signer_address),
+            heard=rate_budget.learner(account.venue, account.signer_address),
         )
 
     def _authorise(self, credentials: ApiCredentials, address: str) -> Authorise:
