@@ -1,44 +1,64 @@
 """Sending orders and asking for their end. What the venue answers arrives as evidence, never as a return value.
 
-Submitting is one committed step to SENDING with a lease; after the lease anybody may call the
-order UNKNOWN, nobody may send it again. Paper orders are picked up in SENDING by the fills process.
+Paper: submitting is one committed step to SENDING with a lease; the fills process picks the order up there.
+Sandbox and live: `orders.services.submission` signs, claims and sends, in the trader alone; elsewhere the
+row waits for it. After the lease anybody may call the order UNKNOWN, nobody may send it again from SENDING.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
-from markets.domain.instruments import Side
-from orders.domain.lifecycle import OPEN, Environment, OrderState, TradingState
+from orders.domain.lifecycle import OPEN, Environment, OrderState
 from orders.models import Order
 from orders.services.kill import killed_for_share
-from orders.services.plan_states import plans_stop
 from orders.services.states import order_advance, order_event, order_label, order_lock
+from orders.services.submission import senders
+from orders.services.submission.obstacles import READ_ONLY_MODES, standing
+from orders.services.submission.stages import Clock, running_clock
 
 log = logging.getLogger(__name__)
 
 LEASE_S = 20
-READ_ONLY_MODES = frozenset({"monitor", "scrape", "backtest"})  # nothing is sent in these
 _UNSENT = frozenset({OrderState.RESERVED, OrderState.SIGNED})
 
 
-def order_submit(order_id: int, now: datetime) -> bool:
+def order_submit(order_id: int, now: datetime, *, clock: Clock | None = None) -> bool:
     """Send the order if it still may be sent; return whether it left. Safe to call any number of times.
 
     Reads the kill switch first and holds it, then the account, then the order. An order
     that may not leave any more is ABANDONED with the reason and gives its money back.
     """
+    return orders_submit([order_id], now, clock=clock) == 1
+
+
+def orders_submit(order_ids: Sequence[int], now: datetime, *, clock: Clock | None = None) -> int:
+    """Send orders that were decided together; return how many left or were taken over by a sender."""
+    paper: list[int] = []
+    live: dict[int, list[int]] = {}
+    rows = Order.objects.filter(pk__in=list(order_ids)).order_by("pk")
+    for pk, account_id, environment in rows.values_list("pk", "account_id", "account__environment"):
+        if environment == Environment.PAPER:
+            paper.append(pk)
+        else:
+            live.setdefault(account_id, []).append(pk)
+    clock = clock or running_clock(now)
+    left = sum(_paper_submit(order_id, now) for order_id in paper)
+    return left + sum(len(senders.orders_send(account_id, ids, clock)) for account_id, ids in live.items())
+
+
+def _paper_submit(order_id: int, now: datetime) -> bool:
     with transaction.atomic():
         killed = killed_for_share()
         order = order_lock(order_id)
         if order.state not in _UNSENT:
             return False
-        if reason := _obstacle(order, killed=killed, now=now):
+        if reason := standing(order, killed=killed, now=now):
             order_advance(order, OrderState.ABANDONED, now=now, reason=reason)
             return False
         order_advance(
@@ -53,35 +73,22 @@ def order_submit(order_id: int, now: datetime) -> bool:
     return True
 
 
-def _obstacle(order: Order, *, killed: bool, now: datetime) -> str:
-    """Return why the order may not leave now, or nothing."""
-    account = order.account
-    age_s = (now - order.created_at).total_seconds()
-    obstacles = (
-        (killed, "the kill switch is set"),
-        (
-            settings.POLYBOT_MODE in READ_ONLY_MODES,
-            f"the desk runs in {settings.POLYBOT_MODE} mode, which sends nothing",
-        ),
-        (
-            account.environment != Environment.PAPER,
-            f"this version sends paper orders only, the account is {account.environment}",
-        ),
-        (account.trading_state == TradingState.HALTED, f"the account is halted: {account.trading_state_reason}"),
-        (
-            account.trading_state == TradingState.REDUCE_ONLY and order.side == Side.BUY,
-            f"the account may only reduce: {account.trading_state_reason}",
-        ),
-        (order.cancel_requested_at is not None, f"cancelled before it was sent: {order.cancel_reason}"),
-        (age_s > order.max_age_s, f"{age_s:.0f} s old, and it may be sent within {order.max_age_s} s"),
-    )
-    return next((reason for stands, reason in obstacles if stands), "")
-
-
-@transaction.atomic
 def order_cancel_request(order_id: int, reason: str, by: str, now: datetime) -> bool:
-    """Ask for the order's end; return whether anything changed. A cancel is a request: fills may still come (V8)."""
-    order = order_lock(order_id)
+    """Ask for the order's end; return whether anything changed. A cancel is a request: fills may still come (V8).
+
+    After the commit the trader sends it; the request stands on the row, so no message has to arrive.
+    """
+    with transaction.atomic():
+        order = order_lock(order_id)
+        if not _cancel_note(order, reason, by, now):
+            return False
+        if order.account.environment != Environment.PAPER and order.state not in _UNSENT:
+            account_id = order.account_id
+            transaction.on_commit(lambda: _cancels_send(account_id, [order_id], now))
+    return True
+
+
+def _cancel_note(order: Order, reason: str, by: str, now: datetime) -> bool:
     state = OrderState(order.state)
     if state not in OPEN or order.cancel_requested_at is not None:
         return False
@@ -96,7 +103,7 @@ def order_cancel_request(order_id: int, reason: str, by: str, now: datetime) -> 
             cancel_reason=reason[:120],
         )
         return True
-    if not Order.objects.filter(pk=order_id, cancel_requested_at=None, state=state).update(
+    if not Order.objects.filter(pk=order.pk, cancel_requested_at=None, state=state).update(
         cancel_requested_at=now, cancel_reason=reason[:120]
     ):
         return False
@@ -104,7 +111,7 @@ def order_cancel_request(order_id: int, reason: str, by: str, now: datetime) -> 
     order_event(
         order,
         "order.cancel_requested",
-        f"order {order_id} ({order_label(order)}): cancel requested: {reason}",
+        f"order {order.pk} ({order_label(order)}): cancel requested: {reason}",
         actor=by,
         now=now,
         payload={"reason": reason},
@@ -112,19 +119,25 @@ def order_cancel_request(order_id: int, reason: str, by: str, now: datetime) -> 
     return True
 
 
+def _cancels_send(account_id: int, order_ids: Sequence[int], now: datetime) -> None:
+    """Hand wanted cancels to the senders. Whatever goes wrong here, the sweep sends them."""
+    try:
+        senders.cancels_send(account_id, order_ids, running_clock(now))
+    except Exception:
+        log.exception("cancels left to the sweep", extra={"account": account_id, "orders": len(order_ids)})
+
+
 def cancel_all(account_id: int, reason: str, by: str, now: datetime) -> int:
     """Ask for the end of every open order of the account; return how many were asked now.
 
     One transaction per order: a thousand orders hold nobody up, and a failure stops none of the others.
-    Plans end first, so that none places its next order behind the cancels.
     """
-    plans_stop(account_id, reason, by, now)
-    ids = (
-        Order.objects.filter(account_id=account_id, state__in=OPEN, cancel_requested_at=None)
-        .order_by("id")
-        .values_list("pk", flat=True)
-    )
-    return sum(order_cancel_request(order_id, reason, by, now) for order_id in list(ids))
+    return _cancel_many(Order.objects.filter(account_id=account_id), reason, by, now)
+
+
+def cancel_market(account_id: int, market_id: int, reason: str, by: str, now: datetime) -> int:
+    """Like `cancel_all`, for the orders in one market."""
+    return _cancel_many(Order.objects.filter(account_id=account_id, market_id=market_id), reason, by, now)
 
 
 def cancel_origin(
@@ -138,24 +151,35 @@ def cancel_origin(
     quotes_only: bool = False,
 ) -> int:
     """Like `cancel_all`, for the orders of one origin; `quotes_only` leaves one-shot orders alone."""
-    if not quotes_only:
-        plans_stop(account_id, reason, by, now, origin=(origin_kind, origin_id))
-    rows = Order.objects.filter(
-        account_id=account_id,
-        origin_kind=origin_kind,
-        origin_id=origin_id,
-        state__in=OPEN,
-        cancel_requested_at=None,
-    )
-    if quotes_only:
-        rows = rows.filter(level__gte=0)
-    ids = list(rows.order_by("id").values_list("pk", flat=True))
-    return sum(order_cancel_request(order_id, reason, by, now) for order_id in ids)
+    rows = Order.objects.filter(account_id=account_id, origin_kind=origin_kind, origin_id=origin_id)
+    return _cancel_many(rows.filter(level__gte=0) if quotes_only else rows, reason, by, now)
 
 
-def cancel_market(account_id: int, market_id: int, reason: str, by: str, now: datetime) -> int:
-    """Like `cancel_all`, for the orders and plans in one market."""
-    plans_stop(account_id, reason, by, now, market_id=market_id)
-    rows = Order.objects.filter(account_id=account_id, market_id=market_id, state__in=OPEN, cancel_requested_at=None)
-    ids = list(rows.order_by("id").values_list("pk", flat=True))
-    return sum(order_cancel_request(order_id, reason, by, now) for order_id in ids)
+def _cancel_many(rows: QuerySet[Order], reason: str, by: str, now: datetime) -> int:
+    """Ask for the end of all open ones of `rows`; those of one live account leave in one request."""
+    open_rows = rows.filter(state__in=OPEN, cancel_requested_at=None).order_by("pk")
+    asked = 0
+    sent: dict[int, list[int]] = {}
+    for order_id in list(open_rows.values_list("pk", flat=True)):
+        with transaction.atomic():
+            order = order_lock(order_id)
+            if not _cancel_note(order, reason, by, now):
+                continue
+        asked += 1
+        if order.account.environment != Environment.PAPER and order.state not in _UNSENT | {OrderState.ABANDONED}:
+            sent.setdefault(order.account_id, []).append(order_id)
+    for account_id, ids in sent.items():
+        transaction.on_commit(lambda account_id=account_id, ids=ids: _cancels_send(account_id, ids, now))
+    return asked
+
+
+__all__ = [
+    "LEASE_S",
+    "READ_ONLY_MODES",
+    "cancel_all",
+    "cancel_market",
+    "cancel_origin",
+    "order_cancel_request",
+    "order_submit",
+    "orders_submit",
+]

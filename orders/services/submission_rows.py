@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from alerts.domain.events import Severity
 from markets.domain.units import micro_from_decimal
 from orders.domain.intents import OrderType
-from orders.domain.lifecycle import OPEN, RESTING, TERMINAL, OrderState
-from orders.domain.submission import LEASE_MS, Submission, after_end
+from orders.domain.lifecycle import RESTING, TERMINAL, OrderState
+from orders.domain.submission import LEASE_MS, Submission
 from orders.models import Order, OrderSubmission
 from orders.services.states import StateConflict, order_advance
 
@@ -95,7 +94,10 @@ def submission_store(
     if after.state in TERMINAL:
         values |= {"next_read_ms": None}
     held = OrderSubmission.objects.filter(
-        pk=order.pk, attempt=before.attempt, claimed_at_ms=before.claimed_at_ms, unknown_attempts=before.unknown_attempts
+        pk=order.pk,
+        attempt=before.attempt,
+        claimed_at_ms=before.claimed_at_ms,
+        unknown_attempts=before.unknown_attempts,
     )
     if not held.update(**values):
         raise StateConflict(f"order {order.pk}: attempt {before.attempt} is over already")
@@ -127,34 +129,3 @@ def submission_store(
         payload={"order_hash": row.order_hash, "attempt": after.attempt} | (payload or {}),
         **fields,
     )
-
-
-def end_if_booked(order: Order, *, now: datetime, row: OrderSubmission | None = None, reason: str = "") -> bool:
-    """End a locked order whose end the venue confirmed, once all that it matched is booked. Returns whether it ended.
-
-    Call it after booking fills: `row.ending` waits for `row.matched_claim`; without a claim nothing ends here,
-    because the answer to a cancel does not say what was filled before it (V8).
-    """
-    if OrderState(order.state) not in OPEN:
-        return False
-    row = row or OrderSubmission.objects.filter(pk=order.pk).first()
-    if row is None or not row.ending or row.matched_claim is None:
-        return False
-    before = submission_of(order, row)
-    after = after_end(before, state=OrderState(row.ending), matched=micro_from_decimal(row.matched_claim))
-    if after is None:
-        return False
-    submission_store(order, row, before, after, now=now, reason=reason or order.cancel_reason or _WHY[row.ending])
-    return True
-
-
-_WHY = {
-    "canceled": "the venue took it off",
-    "expired": "its time was over",
-    "filled": "",
-    "rejected": "",
-}
-
-
-def matched_claim(micro: int) -> Decimal:
-    return Decimal(micro) / 1_000_000

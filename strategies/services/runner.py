@@ -24,7 +24,7 @@ from alerts.domain.events import Severity
 from markets.tickstore import Tickstore, TickstoreUnavailable, get_tickstore
 from orders.domain.intents import Origin, Placement
 from orders.domain.keys import new_key as make_key
-from orders.services.execution import READ_ONLY_MODES, order_submit
+from orders.services.execution import READ_ONLY_MODES, orders_submit
 from risk.domain.desk import Desk
 from risk.domain.verdicts import Decision as Ruling
 from risk.services.gate import OBSERVE, RUNNING, GateDesk
@@ -250,8 +250,7 @@ def _carry_out(
     _remember_answers(item, result, view.now)
     report.order_ids += result.order_ids
     report.counted.append(Ticked(item.id, item.run_id, words, decision.trace, unchanged=new is None))
-    for order_id in result.order_ids:
-        _submit(order_id)
+    _submit(result.order_ids)
 
 
 def _remember_answers(item: Prepared, result: CycleResult, now: datetime) -> None:
@@ -269,13 +268,15 @@ def _remember_answers(item: Prepared, result: CycleResult, now: datetime) -> Non
         item.asked_sizes = dict(list(item.asked_sizes.items())[-100:])
 
 
-def _submit(order_id: int) -> None:
-    """Send at once; whatever goes wrong here, the sweep finds the row."""
+def _submit(order_ids: Sequence[int]) -> None:
+    """Send what was decided together at once; whatever goes wrong here, the sweep finds the rows."""
+    if not order_ids:
+        return
     try:
         # The time of sending, not of the tick: the gate took its own time in between.
-        order_submit(order_id, timezone.now())
+        orders_submit(order_ids, timezone.now())
     except Exception:
-        log.exception("submit left to the sweep", extra={"order": order_id})
+        log.exception("submit left to the sweep", extra={"orders": list(order_ids)})
 
 
 def _failed(item: Prepared, error: Exception, report: TickReport, *, now: datetime) -> None:

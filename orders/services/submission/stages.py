@@ -1,0 +1,130 @@
+"""One account's orders from rows to stored answers, stage by stage: what the sender threads run, and tests in line.
+
+claim (database) → post (venue, no database) → keep (database). Each stage is safe to lose: rows say where
+everything stands, and the sweep goes on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from time import monotonic
+
+from django.db import Error
+
+from markets.venues.base import VenueError
+from markets.venues.trading import OrderGateway
+from orders.domain.readiness import VenueMode
+from orders.models import Account, Order, VenueCondition
+from orders.services import keyholder
+from orders.services.conditions import venue_mode_note
+from orders.services.submission.answers import Stored, answers_store
+from orders.services.submission.cancels import cancel_now
+from orders.services.submission.claim import UNSENT, Claimed, Claims, orders_claim
+from orders.services.submission.obstacles import gathered
+from orders.services.submission.posting import MOST_TOGETHER, Posted, post, post_together
+from orders.services.submission.signing import make_ready
+from orders.services.submission_rows import milliseconds
+
+log = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+_MODES = {
+    "restarting": VenueMode.RESTARTING,
+    "post_only_mode": VenueMode.POST_ONLY,
+    "cancel_only": VenueMode.CANCEL_ONLY,
+    "disabled": VenueMode.DISABLED,
+}
+
+
+def running_clock(now: datetime) -> Clock:
+    """Return a clock that stands at `now` and goes on from there."""
+    began = monotonic()
+    return lambda: now + timedelta(seconds=monotonic() - began)
+
+
+def claims_make(account_id: int, order_ids: Sequence[int], clock: Clock) -> Claims:
+    """Make, sign and claim what may go now. Raises NotInThisProcess, and KeyRefused where no gateway opens."""
+    keyholder.gateway(account_id)  # nothing is claimed that could not be sent
+    account = Account.objects.get(pk=account_id)
+    orders = list(Order.objects.filter(pk__in=list(order_ids), account_id=account_id, state__in=UNSENT).order_by("pk"))
+    if not orders:
+        return Claims()
+    ready = make_ready(account, orders)
+    return orders_claim(account, ready, gathered(account, orders), now=clock())
+
+
+def parts_of(account_id: int, claimed: Sequence[Claimed]) -> list[list[Claimed]]:
+    """Return which claimed orders leave in one request: one each, unless the account allows batches."""
+    if len(claimed) < 2 or not Account.objects.filter(pk=account_id, batch_orders=True).exists():
+        return [[item] for item in claimed]
+    return [list(claimed[i : i + MOST_TOGETHER]) for i in range(0, len(claimed), MOST_TOGETHER)]
+
+
+def part_post(gateway: OrderGateway, part: Sequence[Claimed], clock: Clock) -> list[Posted]:
+    now_ms = milliseconds(clock())
+    return [post(gateway, part[0], now_ms=now_ms)] if len(part) == 1 else post_together(gateway, part, now_ms=now_ms)
+
+
+def answers_keep(account_id: int, posted: Sequence[Posted], clock: Clock) -> Stored:
+    """Store the answers together; where that fails, one by one, so that one order's trouble stays its own."""
+    now = clock()
+    try:
+        result = answers_store(account_id, posted, now=now)
+    except Error:
+        raise  # the database's own trouble: the leases end, and the sweep asks the venue
+    except Exception:
+        if len(posted) == 1:
+            raise
+        log.exception("answers are stored one by one", extra={"account": account_id})
+        result = Stored()
+        for item in posted:
+            one = answers_store(account_id, [item], now=now)
+            result.retry |= one.retry
+            result.refresh |= one.refresh
+            result.cancels += one.cancels
+    _modes_note(account_id, posted, now=now)
+    return result
+
+
+def after_answers(account_id: int, stored: Stored, clock: Clock) -> None:
+    """Do at the venue what the stored answers ask for."""
+    gateway = keyholder.gateway(account_id)
+    for token in sorted(stored.refresh):
+        try:
+            gateway.balances_refresh(token)
+        except VenueError as error:
+            log.warning("balances were not refreshed", extra={"account": account_id, "problem": str(error)[:200]})
+    if stored.cancels:
+        cancel_now(account_id, stored.cancels, now=clock())
+
+
+def send_now(account_id: int, order_ids: Sequence[int], clock: Clock) -> list[int]:
+    """Run all stages in this thread; return the orders whose claim was committed. Raises NotInThisProcess."""
+    claims = claims_make(account_id, order_ids, clock)
+    post_now(account_id, claims.claimed, clock)
+    return [item.order_id for item in claims.claimed]
+
+
+def post_now(account_id: int, claimed: Sequence[Claimed], clock: Clock) -> None:
+    """Send what is claimed and store the answers, in this thread."""
+    if not claimed:
+        return
+    gateway = keyholder.gateway(account_id)
+    posted = [item for part in parts_of(account_id, claimed) for item in part_post(gateway, part, clock)]
+    after_answers(account_id, answers_keep(account_id, posted, clock), clock)
+
+
+def _modes_note(account_id: int, posted: Sequence[Posted], *, now: datetime) -> None:
+    """Remember what the answers say about the venue as a whole (V13)."""
+    venue, environment = Account.objects.values_list("venue", "environment").get(pk=account_id)
+    for item in posted:
+        answer = item.sent.answer
+        if mode := _MODES.get(answer.code):
+            venue_mode_note(venue, environment, mode, answer.retry_after_s, now, said=answer.said)
+            return
+    if any(item.sent.answer.is_accepted for item in posted):
+        strange = VenueCondition.objects.filter(venue=venue, environment=environment).exclude(mode__in=("", "normal"))
+        if strange.exists():
+            venue_mode_note(venue, environment, VenueMode.NORMAL, None, now)
