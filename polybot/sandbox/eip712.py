@@ -7,7 +7,7 @@ addresses 0x-prefixed text compared in lower case, amounts plain integers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from eth_account import Account
@@ -32,6 +32,7 @@ CALL_TYPE = b"Call(address target,uint256 value,bytes data)"
 EXCHANGE_NAME = "Polymarket CTF Exchange"
 WALLET_NAME = "DepositWallet"
 ZERO32 = bytes(32)
+SESSION_MARKER = bytes.fromhex("6492" * 16)
 _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 
@@ -167,13 +168,36 @@ def order_owner(order: SignedOrder, domain: bytes, *, chain_id: int) -> str:
 
     A deposit wallet (type 3) sends an envelope: inner signature, exchange domain, order hash,
     the order's type text and that text's length. Every part must repeat what we compute.
+    A session key puts that envelope into another one, which names the key and ends with a marker.
     """
     if order.signature_type != 3:
         return recover(order_digest(order, domain), order.signature)
+    if order.signature.endswith(SESSION_MARKER):
+        session, inner = _session_envelope(order.signature)
+        if order_owner(replace(order, signature=inner), domain, chain_id=chain_id) != session:
+            raise SignatureError("the session envelope names another key than the one that signed")
+        return session
     trailer = domain + order_struct_hash(order) + ORDER_TYPE + len(ORDER_TYPE).to_bytes(2, "big")
     if len(order.signature) != 65 + len(trailer) or order.signature[65:] != trailer:
         raise SignatureError("the deposit wallet envelope does not wrap this order")
     return recover(nested_digest(order, domain, chain_id=chain_id), order.signature[:65])
+
+
+def is_of_session(order: SignedOrder) -> bool:
+    return order.signature_type == 3 and order.signature.endswith(SESSION_MARKER)
+
+
+def _session_envelope(signature: bytes) -> tuple[str, bytes]:
+    """Return (session key's address, the signature inside): ABI words of the key, of zero, and of the bytes."""
+    words = signature[: -len(SESSION_MARKER)]
+    size = int.from_bytes(words[96:128], "big") if len(words) >= 128 else 0
+    inner = words[128 : 128 + size]
+    padded = inner + bytes(-size % 32)
+    if not inner or words != words[:12] + words[12:32] + ZERO32 + word(96) + word(size) + padded or any(words[:12]):
+        raise SignatureError("the session envelope is malformed")
+    if inner.endswith(SESSION_MARKER):
+        raise SignatureError("a session envelope holds no other one")
+    return "0x" + words[12:32].hex(), inner
 
 
 def batch_digest(

@@ -63,9 +63,8 @@ class Exchange:
         self.positions = Positions(core, self._trading, self._resolution)
         self.heartbeats = Heartbeats(core, self._silence)
         kind = "replay" if options.replay else "life"
-        self._state = StateFile(
-            core, self._settlement, self._resolution, self._trading, folder=options.state_dir, kind=kind
-        )
+        kept = (core, self._settlement, self._resolution, self._trading, self.heartbeats)
+        self._state = StateFile(*kept, folder=options.state_dir, kind=kind)
         saved = self._state.read()
         self._source: Life | Replay
         if options.replay:

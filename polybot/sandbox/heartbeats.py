@@ -21,30 +21,31 @@ class Heartbeats:
     def __init__(self, core: Core, cancel_all: Callable[[str], None]) -> None:
         self._core = core
         self._cancel_all = cancel_all
-        self._due: dict[str, tuple[str, int]] = {}  # API key -> (id expected next, deadline)
+        self.due: dict[str, tuple[str, int]] = {}  # API key -> (id expected next, deadline)
 
     def beat(self, owner: str, given: str) -> str:
         """Accept a heartbeat and return the id of the next. A wrong id changes nothing, the deadline included."""
-        expected = self._due.get(owner, ("", 0))[0]
+        expected = self.due.get(owner, ("", 0))[0]
         if given != expected:
             raise Refusal(400, MISMATCH, body={"error_msg": MISMATCH, "heartbeat_id": expected})
         following = str(uuid.uuid4())
-        self._due[owner] = (following, self._core.now + SILENCE_MS)
+        self._core.dirty |= owner not in self.due  # armed: that must survive a restart
+        self.due[owner] = (following, self._core.now + SILENCE_MS)
         return following
 
     def beat_legacy(self, owner: str) -> None:
         """Accept the old call, which knows no ids."""
-        expected = self._due.get(owner, (str(uuid.uuid4()), 0))[0]
-        self._due[owner] = (expected, self._core.now + SILENCE_MS)
+        expected = self.due.get(owner, (str(uuid.uuid4()), 0))[0]
+        self.due[owner] = (expected, self._core.now + SILENCE_MS)
 
     def armed(self) -> dict[str, int]:
         """Return the deadline of every key that armed the switch."""
-        return {owner: deadline for owner, (_, deadline) in self._due.items()}
+        return {owner: deadline for owner, (_, deadline) in self.due.items()}
 
     def step(self) -> None:
-        for owner, (_, deadline) in list(self._due.items()) if self._due else ():
+        for owner, (_, deadline) in list(self.due.items()) if self.due else ():
             if deadline > self._core.now:
                 continue
-            del self._due[owner]
+            del self.due[owner]
             if self._core.rules.strike(EngineFault.HEARTBEAT_DEAF, self._core.now) is None:
                 self._cancel_all(owner)

@@ -16,6 +16,7 @@ from polybot.sandbox.http_markets import page
 from polybot.sandbox.messages import CASH
 from polybot.sandbox.notices import Notices
 from polybot.sandbox.order_intake import is_position_id
+from polybot.sandbox.sessions import Sessions
 from polybot.sandbox.standing import Standing
 from polybot.sandbox.wallets import (
     MANAGER_OPERATORS,
@@ -29,7 +30,10 @@ from polybot.sandbox.wallets import (
 
 
 class AccountApi:
-    def __init__(self, exchange: Exchange, keys: KeyRing, notices: Notices, standing: Standing) -> None:
+    def __init__(
+        self, exchange: Exchange, keys: KeyRing, notices: Notices, standing: Standing, sessions: Sessions
+    ) -> None:
+        self._sessions = sessions
         self._standing = standing
         self._exchange = exchange
         self._keys = keys
@@ -141,7 +145,7 @@ class AccountApi:
         return address, token
 
     def _wallet(self, key: ApiKey, signature_type: str) -> str:
-        """Return the key's wallet of that type; of its two deposit wallets, the one that has traded."""
+        """Return the key's wallet of that type; of its two deposit wallets, the one that was used."""
         if signature_type == "0":
             return key.address
         if signature_type == "1":
@@ -150,8 +154,16 @@ class AccountApi:
             return safe_wallet(key.address)
         if signature_type != "3":
             raise ApiError(400, "Invalid signature_type")
+        if granted := self._sessions.wallet_of(key.address, now_s=self._exchange.now_ms / 1000):
+            return granted
         beacon, uups = deposit_wallets(key.address)
-        return beacon if any(self._exchange.owners_of(beacon)) and not any(self._exchange.owners_of(uups)) else uups
+        return beacon if self._was_used(beacon) and not self._was_used(uups) else uups
+
+    def _was_used(self, address: str) -> bool:
+        """Whether a wallet has traded, or holds other money than every new wallet does."""
+        self._exchange.wallet_open(address)
+        opening = self._exchange.options.opening_cash
+        return any(self._exchange.owners_of(address)) or self._exchange.balance(address, CASH) != opening
 
 
 def _check_date(request: Request) -> None:

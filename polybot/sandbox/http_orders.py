@@ -17,6 +17,7 @@ from polybot.sandbox.http_markets import page
 from polybot.sandbox.limits import SignerLimits
 from polybot.sandbox.messages import NewOrder, OrderRecord, Refusal, TradeRecord
 from polybot.sandbox.order_intake import read_order
+from polybot.sandbox.sessions import Sessions
 from polybot.sandbox.standing import Standing
 from polybot.sandbox.wire import order_body, trade_body
 
@@ -26,7 +27,10 @@ PAGE = 100
 
 
 class OrdersApi:
-    def __init__(self, exchange: Exchange, keys: KeyRing, *, limits: SignerLimits, standing: Standing) -> None:
+    def __init__(
+        self, exchange: Exchange, keys: KeyRing, *, limits: SignerLimits, standing: Standing, sessions: Sessions
+    ) -> None:
+        self._sessions = sessions
         self._exchange = exchange
         self._keys = keys
         self._limits = limits
@@ -209,7 +213,7 @@ class OrdersApi:
         return {"tier": tier.name}
 
     def _read(self, body: Any, key: ApiKey) -> NewOrder:
-        order = read_order(body, key, self._exchange)
+        order = read_order(body, key, self._exchange, self._sessions)
         self._standing.check_order(key.address, order)
         return order
 

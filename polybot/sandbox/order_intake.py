@@ -17,12 +17,14 @@ from polybot.sandbox.eip712 import (
     SignedOrder,
     address_bytes,
     exchange_domain,
+    is_of_session,
     order_digest,
     order_owner,
 )
 from polybot.sandbox.exchange import Exchange
 from polybot.sandbox.http_core import ApiError
 from polybot.sandbox.messages import NewOrder
+from polybot.sandbox.sessions import Sessions
 from polybot.sandbox.wallets import (
     CHAIN_ID,
     EXCHANGE_V2,
@@ -41,7 +43,7 @@ BAD_SIGNATURE = "invalid signature"
 _V2_ID_MASK = ((1 << 64) - 1) << 40  # position ids of Protocol V2 have these bits zero
 
 
-def read_order(body: Any, key: ApiKey, exchange: Exchange) -> NewOrder:
+def read_order(body: Any, key: ApiKey, exchange: Exchange, sessions: Sessions | None = None) -> NewOrder:
     """Return the verified order that `body` posts for `key`, or raise ApiError."""
     if not isinstance(body, dict) or not isinstance(body.get("order"), dict):
         raise ApiError(400, BAD_ORDER)
@@ -52,7 +54,12 @@ def read_order(body: Any, key: ApiKey, exchange: Exchange) -> NewOrder:
     token_id = fields.get("tokenId")
     market = _market(token_id, exchange)
     order = _signed(fields, side)
-    _check_wallet(order, key)
+    in_session = (
+        is_of_session(order)
+        and sessions is not None
+        and sessions.may_trade(order.maker.lower(), key.address, now_s=exchange.now_ms / 1000)
+    )
+    _check_wallet(order, key, in_session=in_session)
     contract, domain = order_domain(order.token_id, neg_risk=market.neg_risk)
     try:
         signed_by = order_owner(order, domain, chain_id=CHAIN_ID)
@@ -100,8 +107,11 @@ def order_domain(token_id: int, *, neg_risk: bool) -> tuple[str, bytes]:
     return contract, exchange_domain("2", CHAIN_ID, contract)
 
 
-def _check_wallet(order: SignedOrder, key: ApiKey) -> None:
-    """The signing key must be the API key's, and the maker a wallet of that key for the signature type."""
+def _check_wallet(order: SignedOrder, key: ApiKey, *, in_session: bool) -> None:
+    """The signing key must be the API key's, and the maker a wallet of that key for the signature type.
+
+    `in_session`: the maker is a deposit wallet whose owner let this key trade.
+    """
     maker, signer = order.maker.lower(), order.signer.lower()
     if order.signature_type == 0:
         if signer != key.address:
@@ -109,7 +119,8 @@ def _check_wallet(order: SignedOrder, key: ApiKey) -> None:
         if maker != signer:
             raise ApiError(400, NOT_A_WALLET)
     elif order.signature_type == 3:
-        if signer != maker or signer not in deposit_wallets(key.address):
+        owned = signer in deposit_wallets(key.address) and not is_of_session(order)
+        if signer != maker or not (in_session or owned):
             raise ApiError(400, NOT_SIGNER)
     elif order.signature_type in (1, 2):
         if signer != key.address:

@@ -90,13 +90,13 @@ class RelayerApi:
         return router
 
     def params(self, request: Request) -> dict[str, str]:
-        address = _address(request.first("address"))
+        address = address_of(request.first("address"))
         nonce = self._nonces.get((address, request.first("type", "WALLET")), 0)
         return {"address": request.first("address"), "nonce": str(nonce)}
 
     def relay_payload(self, request: Request) -> dict[str, str]:
         """Return the relay that will send a proxy's call, and the signer's next nonce."""
-        address = _address(request.first("address"))
+        address = address_of(request.first("address"))
         return {"address": RELAY, "nonce": str(self._nonces.get((address, "PROXY"), 0))}
 
     def submit(self, request: Request) -> dict[str, str]:
@@ -108,21 +108,16 @@ class RelayerApi:
         if len(str(body.get("metadata") or "")) > LONGEST_METADATA:
             raise ApiError(400, f"metadata must be at most {LONGEST_METADATA} characters")
         kind = str(body.get("type"))
-        owner = _address(body.get("from"))
+        owner = address_of(body.get("from"))
         if kind in ("WALLET-CREATE", "SAFE-CREATE"):
-            return self._record(owner, "")
+            return self.record(owner, "")
         readers = {"WALLET": self._deposit, "SAFE": self._safe, "PROXY": self._proxy}
         if kind not in readers:
             raise ApiError(400, f"unknown transaction type {kind}")
-        nonce = _whole(body.get("nonce"))
+        nonce = whole_of(body.get("nonce"))
         wallet, calls = readers[kind](body, owner, nonce, request)
-        due = self._nonces.get((owner, kind), 0)
-        if nonce != due:
-            raise ApiError(400, f"batch nonce {nonce} does not match on-chain nonce {due}")
         rules, now = self._exchange.rules, self._exchange.now_ms
-        if rules.strike(EngineFault.RELAY_BUSY, now) is not None:
-            raise ApiError(400, BUSY)
-        self._nonces[owner, kind] = due + 1
+        self.nonce_take(owner, kind, nonce)
         error = ""
         if rules.strike(EngineFault.RELAY_FAILED, now) is not None:
             error = "execution reverted"
@@ -131,7 +126,16 @@ class RelayerApi:
                 self._chain.execute_all(wallet, calls)
             except (Refusal, Reverted) as refusal:
                 error = str(refusal)
-        return self._record(owner, error, lag_ms=rules.lag(EngineFault.RELAY_SLOW, now))
+        return self.record(owner, error, lag_ms=rules.lag(EngineFault.RELAY_SLOW, now))
+
+    def nonce_take(self, owner: str, kind: str, nonce: int) -> None:
+        """Use up the nonce of a signed batch, which must be the next one of its signer and wallet type."""
+        due = self._nonces.get((owner, kind), 0)
+        if nonce != due:
+            raise ApiError(400, f"batch nonce {nonce} does not match on-chain nonce {due}")
+        if self._exchange.rules.strike(EngineFault.RELAY_BUSY, self._exchange.now_ms) is not None:
+            raise ApiError(400, BUSY)
+        self._nonces[owner, kind] = due + 1
 
     def transaction(self, request: Request) -> dict[str, str]:
         found = self._transactions.get(request.params["id"])
@@ -153,52 +157,52 @@ class RelayerApi:
         details = body.get("depositWalletParams")
         if not isinstance(details, dict):
             raise ApiError(400, "Invalid payload")
-        wallet = _address(details.get("depositWallet"))
+        wallet = address_of(details.get("depositWallet"))
         if wallet not in deposit_wallets(owner):
             raise ApiError(400, "the deposit wallet does not belong to the signer")
-        calls, deadline = _calls(details.get("calls")), _whole(details.get("deadline"))
+        calls, deadline = _calls(details.get("calls")), whole_of(details.get("deadline"))
         signed = batch_digest(wallet=wallet, nonce=nonce, deadline=deadline, calls=calls, chain_id=CHAIN_ID)
-        _verify(signed, _hex(body.get("signature")), owner)
+        _verify(signed, hex_of(body.get("signature")), owner)
         if deadline < request.now_s:
             raise ApiError(400, "the batch is past its deadline")
         return wallet, calls
 
     def _safe(self, body: dict[str, Any], owner: str, nonce: int, request: Request) -> tuple[str, list[Call]]:
-        wallet, to, data = _address(body.get("proxyWallet")), _address(body.get("to")), _hex(body.get("data"))
+        wallet, to, data = address_of(body.get("proxyWallet")), address_of(body.get("to")), hex_of(body.get("data"))
         if wallet != safe_wallet(owner):
             raise ApiError(400, "the Safe does not belong to the signer")
-        operation = _whole(_params(body).get("operation"))
+        operation = whole_of(_params(body).get("operation"))
         signed = safe_digest(safe=wallet, to=to, data=data, operation=operation, nonce=nonce, chain_id=CHAIN_ID)
         try:
-            plain = safe_signature(_hex(body.get("signature")))
+            plain = safe_signature(hex_of(body.get("signature")))
         except SignatureError as error:
             raise ApiError(400, f"invalid signature: {error}") from None
         _verify(signed, plain, owner)
         return wallet, _unpacked(lambda: safe_calls(to, data, operation))
 
     def _proxy(self, body: dict[str, Any], owner: str, nonce: int, request: Request) -> tuple[str, list[Call]]:
-        wallet, to, data = _address(body.get("proxyWallet")), _address(body.get("to")), _hex(body.get("data"))
+        wallet, to, data = address_of(body.get("proxyWallet")), address_of(body.get("to")), hex_of(body.get("data"))
         if wallet != proxy_wallet(owner):
             raise ApiError(400, "the proxy does not belong to the signer")
         details = _params(body)
-        hub, relay = _address(details.get("relayHub")), _address(details.get("relay"))
+        hub, relay = address_of(details.get("relayHub")), address_of(details.get("relay"))
         if (to, hub, relay) != (PROXY_FACTORY.lower(), RELAY_HUB.lower(), RELAY.lower()):
             raise ApiError(400, "unknown proxy factory, relay hub or relay")
         signed = proxy_digest(
             owner=owner,
             factory=to,
             data=data,
-            fee=_whole(details.get("relayerFee")),
-            gas_price=_whole(details.get("gasPrice")),
-            gas_limit=_whole(details.get("gasLimit")),
+            fee=whole_of(details.get("relayerFee")),
+            gas_price=whole_of(details.get("gasPrice")),
+            gas_limit=whole_of(details.get("gasLimit")),
             nonce=nonce,
             hub=hub,
             relay=relay,
         )
-        _verify(signed, _hex(body.get("signature")), owner)
+        _verify(signed, hex_of(body.get("signature")), owner)
         return wallet, _unpacked(lambda: proxy_calls(data))
 
-    def _record(self, owner: str, error: str, *, lag_ms: int = 0) -> dict[str, str]:
+    def record(self, owner: str, error: str, *, lag_ms: int = 0) -> dict[str, str]:
         made = str(uuid.uuid4())
         self._transactions[made] = _Transaction(
             made=made,
@@ -208,6 +212,15 @@ class RelayerApi:
             error=error,
         )
         return {"transactionID": made, "state": NEW, "transactionHash": ""}
+
+
+def signed_by(*, wallet: str, nonce: int, deadline: int, calls: list[Call], signature: bytes, chain_id: int) -> str:
+    """Return the key that signed this batch of a deposit wallet."""
+    try:
+        digest = batch_digest(wallet=wallet, nonce=nonce, deadline=deadline, calls=calls, chain_id=chain_id)
+        return recover(digest, signature)
+    except SignatureError as error:
+        raise ApiError(400, f"invalid signature: {error}") from None
 
 
 def _verify(signed: bytes, signature: bytes, owner: str) -> None:
@@ -233,21 +246,21 @@ def _params(body: dict[str, Any]) -> dict[str, Any]:
     return details
 
 
-def _address(value: Any) -> str:
+def address_of(value: Any) -> str:
     try:
         return "0x" + address_bytes(str(value)).hex()
     except SignatureError:
         raise ApiError(400, "invalid address") from None
 
 
-def _whole(value: Any) -> int:
+def whole_of(value: Any) -> int:
     text = str(value)
     if not (text.isascii() and text.isdecimal() and len(text) <= 78) or int(text) >= 1 << 256:
         raise ApiError(400, "Invalid payload")
     return int(text)
 
 
-def _hex(value: Any) -> bytes:
+def hex_of(value: Any) -> bytes:
     try:
         return bytes.fromhex(str(value or "").removeprefix("0x"))
     except ValueError:
@@ -261,5 +274,5 @@ def _calls(value: Any) -> list[Call]:
     for call in value:
         if not isinstance(call, dict):
             raise ApiError(400, "Invalid payload")
-        calls.append((_address(call.get("target")), _whole(call.get("value", 0)), _hex(call.get("data"))))
+        calls.append((address_of(call.get("target")), whole_of(call.get("value", 0)), hex_of(call.get("data"))))
     return calls

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from markets.domain.instruments import Side
 from markets.venues.simulated.matching import OrderType
 from polybot.sandbox.core import Core
+from polybot.sandbox.heartbeats import Heartbeats
 from polybot.sandbox.messages import CASH, MakerPart, OrderRecord, TradeRecord
 from polybot.sandbox.resolution import Resolution
 from polybot.sandbox.settlement import Settlement
@@ -48,6 +49,7 @@ class StateFile:
         settlement: Settlement,
         resolution: Resolution,
         trading: Trading,
+        heartbeats: Heartbeats,
         *,
         folder: Path | None,
         kind: str,
@@ -56,6 +58,7 @@ class StateFile:
         self._settlement = settlement
         self._resolution = resolution
         self._trading = trading
+        self._heartbeats = heartbeats
         # A replay keeps its own file, so that it never overwrites the demo catalogue.
         self._path = folder / ("exchange.json" if kind == "life" else f"{kind}.json") if folder else None
         self._written_ms = core.now
@@ -117,6 +120,7 @@ class StateFile:
             "open": list(core.open),
             "trades": [asdict(trade) for trade in list(core.user_trades.values())[-KEEP_RECORDS:]],
             "holds": self._settlement.holds,
+            "heartbeats": self._heartbeats.due,
         }
 
     def restore(self, saved: Saved) -> None:
@@ -140,6 +144,10 @@ class StateFile:
             if trade.status in ("MATCHED", "RETRYING", "MINED"):
                 self._resume(trade, [(a, asset, d) for a, asset, d in saved.users["holds"].get(trade.trade_id, [])])
         self._pair_up()
+        # Armed before the restart: silence since then counts, so the first step may cancel everything of that key.
+        self._heartbeats.due = {
+            owner: (expected, at) for owner, (expected, at) in saved.users.get("heartbeats", {}).items()
+        }
         for order_id in saved.users["open"]:
             self._trading.restore(core.records[order_id])
 

@@ -27,6 +27,8 @@ from polybot.sandbox.relayer_api import RelayerApi
 from polybot.sandbox.rpc import RpcApi
 from polybot.sandbox.schedule import Schedule
 from polybot.sandbox.server import SandboxApp
+from polybot.sandbox.session_api import SessionApi
+from polybot.sandbox.sessions import Sessions
 from polybot.sandbox.standing import Standing
 from polybot.sandbox.stats import Stats
 from polybot.sandbox.ws_market import MarketHub
@@ -38,7 +40,7 @@ def build_app(options: ExchangeOptions, *, clock: Callable[[], int]) -> SandboxA
     exchange = Exchange(options, clock=clock)
     keys = KeyRing(options.state_dir)
     faults = Faults(random.Random(options.seed), clock=clock, engine=exchange.rules)
-    standing, schedule = Standing(), Schedule()
+    standing, schedule, sessions = Standing(), Schedule(), Sessions(options.state_dir)
     signers, addresses = SignerLimits(), AddressLimits()
     stats = Stats()
     notices = Notices(exchange.catalogue, clock=clock)
@@ -54,8 +56,13 @@ def build_app(options: ExchangeOptions, *, clock: Callable[[], int]) -> SandboxA
     clob = Router("clob")
     BooksApi(exchange).add_to(clob)
     MarketsApi(exchange).add_to(clob)
-    AccountApi(exchange, keys, notices, standing).add_to(clob)
-    OrdersApi(exchange, keys, limits=signers, standing=standing).add_to(clob)
+    AccountApi(exchange, keys, notices, standing, sessions).add_to(clob)
+    OrdersApi(exchange, keys, limits=signers, standing=standing, sessions=sessions).add_to(clob)
+    relayer = RelayerApi(chain, exchange, keys, standing)
+    relayed = relayer.router()
+    session_keys = SessionApi(relayer, sessions, keys)
+    session_keys.add_to_relayer(relayed)
+    session_keys.add_to_clob(clob)
     control = ControlApi(
         exchange=exchange,
         faults=faults,
@@ -98,7 +105,7 @@ def build_app(options: ExchangeOptions, *, clock: Callable[[], int]) -> SandboxA
             "clob": clob,
             "gamma": GammaApi(exchange).router(),
             "data": DataApi(exchange).router(),
-            "relayer": RelayerApi(chain, exchange, keys, standing).router(),
+            "relayer": relayed,
             "rpc": RpcApi(chain, exchange).router(),
             "control": switches,
         },

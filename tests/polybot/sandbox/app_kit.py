@@ -84,9 +84,12 @@ class Local:
 class Trader:
     """A key with API credentials at a local exchange, signing like any client would."""
 
-    def __init__(self, local: Local, key: int = 0xB0B) -> None:
+    def __init__(self, local: Local, key: int = 0xB0B, *, known: dict[str, str] | None = None) -> None:
         self.local = local
         self.account = Account.from_key(f"0x{key:064x}")
+        if known is not None:  # credentials made before a restart
+            self.creds = known
+            return
         at = str(local.now_ms // 1000)
         signed = auth_digest(address=self.account.address, timestamp=at, nonce=0, chain_id=137)
         made = local.ask(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.polybot.sandbox.app_kit import Trader
+from tests.polybot.sandbox.app_kit import Local, Trader
 from tests.polybot.sandbox.order_kit import Pair, place
 
 
@@ -73,3 +75,20 @@ def test_the_old_call_keeps_the_switch_quiet_and_a_deaf_switch_cancels_nothing(p
     pair.local.control("faults", {"scope": "engine", "kind": "heartbeat_deaf", "times": 1})
     pair.pass_ms(20_000)
     assert len(pair.one.ask("GET", "/data/orders").json["data"]) == 1
+
+
+def test_an_armed_switch_survives_a_restart_of_the_exchange(tmp_path: Path) -> None:
+    first = Pair(state=tmp_path)
+    place(first.one, first.market(), price="0.2")
+    _, armed = beat(first.one, "")
+    first.pass_ms(1_000)  # written
+    again = Local(rate=0.0, state=tmp_path)
+    again.now_ms = first.local.now_ms
+    trader = Trader(again, 0xA11CE, known=first.one.creds)
+    again.step()
+    assert len(trader.ask("GET", "/data/orders").json["data"]) == 1
+    status, body = beat(trader, "another chain")
+    assert (status, body["heartbeat_id"]) == (400, armed["heartbeat_id"])
+    again.now_ms += 10_000
+    again.step()
+    assert trader.ask("GET", "/data/orders").json["data"] == []
