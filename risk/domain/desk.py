@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from orders.domain.drafts import PlanDraft
 from orders.domain.intents import OpenOrder, Placement
 from orders.domain.ledger import Portfolio
 from risk.domain.context import GateContext
@@ -44,6 +45,10 @@ class DeskAccount(Protocol):
 
     def record(self, verdict: Verdict) -> int | None:
         """Store the verdict; return the id of the order it created, if any."""
+        ...
+
+    def record_plan(self, draft: PlanDraft, verdicts: Sequence[Verdict]) -> int | None:
+        """Store the verdicts on a plan's envelope, one per placement; return the id of the plan, if any."""
         ...
 
 

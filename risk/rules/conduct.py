@@ -33,13 +33,33 @@ def unknown_order(question: Question) -> Check:
     return Check(rule="unknown_order", passed=False, value=len(waiting), limit=0, unit=Unit.COUNT, note=note)
 
 
+def plan_working(question: Question) -> Check:
+    """While a strategy's plan still works on an outcome and side, its one-shot orders there would be a second one."""
+    placement = question.placement
+    one_shot = placement.origin.kind is OriginKind.STRATEGY and placement.level == INTENT_LEVEL
+    working = [
+        order
+        for order in question.context.portfolio.open_orders
+        if order.state == OrderState.NEW  # what a plan may still order
+        and order.outcome_id == placement.outcome_id
+        and order.side is placement.side
+        and origin_ref(order.origin) == origin_ref(placement.origin)
+    ]
+    if not (one_shot and working):
+        return Check(rule="plan_working", passed=True, value=0, limit=0, unit=Unit.COUNT)
+    note = "a plan of this strategy already works on this outcome and side"
+    return Check(rule="plan_working", passed=False, value=len(working), limit=0, unit=Unit.COUNT, note=note)
+
+
 def self_trade(question: Question) -> Check:
     """Two of our own orders never trade with each other, nor YES with NO by minting or merging a pair."""
     meets = [order for order in question.context.portfolio.open_orders if _would_trade(question, order)]
     if not meets:
         return Check(rule="self_trade", passed=True, value=0, limit=0, unit=Unit.COUNT)
     other = meets[0]
-    name = f"our order {other.order_id}" if other.order_id > 0 else "another order of the same decision"
+    name = "another order of the same decision"
+    if other.order_id:
+        name = f"our order {other.order_id}" if other.order_id > 0 else "what a plan of ours may order"
     note = f"would trade with {name}: {other.side} at {words.price(other.price)}"
     return Check(rule="self_trade", passed=False, value=len(meets), limit=0, unit=Unit.COUNT, note=note)
 

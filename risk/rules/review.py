@@ -39,6 +39,7 @@ RULES: tuple[Rule, ...] = (
     price.post_only,
     price.slippage,
     conduct.unknown_order,
+    conduct.plan_working,
     conduct.self_trade,
     conduct.duplicate,
     conduct.order_rate,

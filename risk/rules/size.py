@@ -21,12 +21,15 @@ def lot(question: Question) -> Check:
 
 
 def order_size(question: Question) -> Check:
-    """Dollars in one entry, before fees: larger ones are cut. Leaving a position is never cut."""
+    """Dollars in one entry, before fees: larger ones are cut. Leaving a position is never cut.
+
+    A plan in slices is as many orders: the largest of them counts.
+    """
     price, limit = question.placement.price, question.caps.order_size
-    value = notional_up(price, question.size)
+    value = notional_up(price, _part(question, question.size))
     if not question.is_entry or value <= limit:
         return Check(rule="order_size", passed=True, value=value, limit=limit, unit=Unit.USD)
-    allowed = question.largest(lambda size: notional_up(price, size) <= limit)
+    allowed = question.largest(lambda size: notional_up(price, _part(question, size)) <= limit)
     note = f"an order of {words.usd(value)} is above {words.usd(limit)}"
     return Check(
         rule="order_size", passed=allowed > 0, value=value, limit=limit, unit=Unit.USD, note=note, allowed_size=allowed
@@ -39,6 +42,7 @@ def minimum_size(question: Question) -> Check:
     if question.facts is None:
         return Check(rule=rule, passed=False, value=size, unit=Unit.SHARES, note="the market is not in the catalogue")
     limit = question.facts.minimum_size if question.placement.order_type.rests else LOT
+    size = Shares(size // question.placement.parts)
     passed = size >= limit
     note = "" if passed else f"{words.shares(size)} is below the minimum of {words.shares(limit)}"
     return Check(rule=rule, passed=passed, value=size, limit=limit, unit=Unit.SHARES, note=note)
@@ -47,7 +51,12 @@ def minimum_size(question: Question) -> Check:
 def order_minimum(question: Question) -> Check:
     """Dollars at least in one entry; the venue refuses a marketable buy below $1."""
     limit = question.limits.order_minimum
-    value = notional_up(question.placement.price, question.size)
+    value = notional_up(question.placement.price, question.size // question.placement.parts)
     passed = value >= limit or not question.is_entry
     note = "" if passed else f"an order of {words.usd(value)} is below the minimum of {words.usd(limit)}"
     return Check(rule="order_minimum", passed=passed, value=value, limit=limit, unit=Unit.USD, note=note)
+
+
+def _part(question: Question, size: int) -> int:
+    """Return the largest single order that the placement is made as."""
+    return -(-size // question.placement.parts)

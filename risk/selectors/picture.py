@@ -20,6 +20,7 @@ from orders.domain.intents import OpenOrder, OriginKind, Placement
 from orders.domain.ledger import Portfolio
 from orders.domain.lifecycle import TradingState
 from orders.selectors.origins import origin_trades
+from orders.selectors.plans import planned_orders
 from orders.selectors.portfolio import recent_orders
 from risk.domain.context import GateContext, OriginRef, OriginUsage, RecentOrder, origin_ref
 from risk.domain.limits import Limits
@@ -39,7 +40,11 @@ def context_get(
     kill_reason: str = "",
     now: datetime,
 ) -> GateContext:
-    """Return everything the rules may know about `placements` on this account."""
+    """Return everything the rules may know about `placements` on this account.
+
+    What approved plans may still order counts as open: it is promised, and may go out at any moment.
+    """
+    portfolio = replace(portfolio, open_orders=(*portfolio.open_orders, *planned_orders(portfolio.account_id)))
     origins = {origin_ref(p.origin) for p in placements if p.origin.kind is OriginKind.STRATEGY}
     recent = list(recent_orders(portfolio.account_id, now - timedelta(minutes=1)))
     return GateContext(

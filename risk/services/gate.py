@@ -17,10 +17,13 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from markets.domain.units import Shares
+from orders.domain.drafts import PlanDraft
 from orders.domain.intents import OpenOrder, Origin, Placement
 from orders.domain.ledger import Portfolio
 from orders.selectors.portfolio import portfolio_get
 from orders.services import accounts, execution, kill
+from orders.services.envelopes import plan_create
 from orders.services.placement import ReservationError, order_create
 from risk.domain import words
 from risk.domain.context import GateContext
@@ -51,6 +54,7 @@ class GateAccount:
     order_ids: list[int] = field(default_factory=list)
     cancelled_ids: list[int] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+    plan_ids: list[int] = field(default_factory=list)
     _context: GateContext | None = None
 
     @property
@@ -100,6 +104,35 @@ class GateAccount:
         self.order_ids.append(order_id)
         return order_id
 
+    def record_plan(self, draft: PlanDraft, verdicts: Sequence[Verdict]) -> int | None:
+        """Store the verdicts on the envelope; return the plan it became. A plan of legs that belong together
+        is made with all of them or not at all."""
+        verdicts = _together(draft, verdicts)
+        approved = [verdict for verdict in verdicts if verdict.approved]
+        if self.mode == OBSERVE or not approved:
+            for verdict in verdicts:
+                self._keep(replace(verdict, decision=Decision.OBSERVED) if verdict.approved else verdict)
+            return None
+        now = self.clock()
+        ids = []
+        for verdict in verdicts:
+            if not verdict.approved:
+                self._keep(verdict)
+                continue
+            ids.append(self.book.approved(verdict, now=now))
+            self.verdicts.append(verdict)
+        plan_id = plan_create(
+            account=self.row,
+            draft=draft,
+            sizes={verdict.placement.key: verdict.allowed_size for verdict in approved},
+            verdict_ids=ids,
+            facts=self._context.facts if self._context else {},
+            by=self.by,
+            now=now,
+        )
+        self.plan_ids.append(plan_id)
+        return plan_id
+
     def _keep(self, verdict: Verdict) -> None:
         self.book.keep(verdict, now=self.clock())
         self.verdicts.append(verdict)
@@ -120,11 +153,12 @@ class GateDesk:
     order_ids: list[int] = field(default_factory=list)
     cancelled_ids: list[int] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+    plan_ids: list[int] = field(default_factory=list)
 
     @contextmanager
     def open(self, now: datetime) -> Iterator[GateAccount]:
         """Hold the account still. Leaving the block commits; an exception leaves nothing behind."""
-        self.order_ids, self.cancelled_ids, self.verdicts = [], [], []
+        self.order_ids, self.cancelled_ids, self.verdicts, self.plan_ids = [], [], [], []
         with transaction.atomic():
             row = accounts.account_lock(self.account_id)
             account = GateAccount(
@@ -139,7 +173,7 @@ class GateDesk:
             yield account
             account.book.flush()
         self.order_ids, self.cancelled_ids = account.order_ids, account.cancelled_ids
-        self.verdicts = account.verdicts
+        self.verdicts, self.plan_ids = account.verdicts, account.plan_ids
 
 
 def placements_review(
@@ -153,6 +187,23 @@ def placements_review(
         for verdict in review(placements, account.context(placements)):
             account.record(_whole(verdict) if whole else verdict)
     return desk.verdicts
+
+
+def _together(draft: PlanDraft, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Refuse all legs of a draft that wants them whole when one of them is not."""
+    if not draft.whole:
+        return list(verdicts)
+    verdicts = [_whole(verdict) for verdict in verdicts]
+    refused = next((n for n, verdict in enumerate(verdicts) if verdict.refused), None)
+    if refused is None:
+        return verdicts
+    note = f"leg {refused + 1} of the plan was refused: {verdicts[refused].message}"
+    return [
+        replace(v, decision=Decision.REFUSED, allowed_size=Shares(0), rule="whole_plan", message=note)
+        if v.approved
+        else v
+        for v in verdicts
+    ]
 
 
 def _whole(verdict: Verdict) -> Verdict:
