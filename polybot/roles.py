@@ -26,6 +26,7 @@ def install(role: str) -> None:
 def install_trader() -> None:
     """Take the private keys, the API credentials and the salt of this installation."""
     from orders.services import key_files, keyholder
+    from orders.services.chain_signer import TraderChainSigner
     from orders.services.gateways import AccountGateways
     from orders.services.secrets import Opener
     from orders.services.signer import TraderSigner
@@ -34,6 +35,7 @@ def install_trader() -> None:
     keyholder.install(
         signer=TraderSigner(opener, install_key=key_files.keys_read(_file("install"))[0]),
         gateways=AccountGateways(opener),
+        chain=TraderChainSigner(opener),
     )
 
 

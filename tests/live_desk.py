@@ -39,6 +39,7 @@ from orders.domain.wallet_entry import wallet_entry
 from orders.models import Account, Order, SealingKey, StreamState, VenueCondition
 from orders.services import key_files, keyholder
 from orders.services.accounts import account_lock, account_open
+from orders.services.chain_signer import TraderChainSigner
 from orders.services.connecting import account_connect
 from orders.services.gateways import AccountGateways
 from orders.services.placement import order_create
@@ -114,7 +115,9 @@ class LiveDesk:
         """Be the trader."""
         opener = Opener([self.trader_key_file, self.stream_key_file])
         keyholder.install(
-            signer=TraderSigner(opener, install_key=self.install_key, caps=caps), gateways=AccountGateways(opener)
+            signer=TraderSigner(opener, install_key=self.install_key, caps=caps),
+            gateways=AccountGateways(opener),
+            chain=TraderChainSigner(opener),
         )
 
     # Accounts -------------------------------------------------------------------------------

@@ -7,9 +7,14 @@ then waits for the trader. Importing this module loads no key material and no si
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from markets.venues.trading import OrderGateway, OrderMaker, OrderTerms, Unsigned, WalletFacts
+
+if TYPE_CHECKING:
+    from markets.venues.polymarket.calls import Call
+    from markets.venues.polymarket.transactions import GasFacts, RelayFacts
 
 
 class NotInThisProcess(RuntimeError):
@@ -42,14 +47,27 @@ class Gateways(Protocol):
     def forget(self, account_id: int) -> None: ...
 
 
+class ChainSigner(Protocol):
+    """Signs permitted calls outside the book. Raises KeyRefused naming what is not permitted."""
+
+    def batch(self, account_id: int, calls: Sequence[Call], facts: RelayFacts, *, metadata: str) -> bytes: ...
+    def transaction(self, account_id: int, call: Call, facts: GasFacts) -> bytes: ...
+    def relayer_headers(self, account_id: int) -> Mapping[str, str]:
+        """Return what proves to the relayer who asks; nothing without a relayer key."""
+        ...
+
+
 class _Held:
     signer: Signer | None = None
     gateways: Gateways | None = None
+    chain: ChainSigner | None = None
 
 
-def install(*, signer: Signer | None = None, gateways: Gateways | None = None) -> None:
+def install(
+    *, signer: Signer | None = None, gateways: Gateways | None = None, chain: ChainSigner | None = None
+) -> None:
     """Give this process its keys; called once at start by the composition root, and by tests."""
-    _Held.signer, _Held.gateways = signer, gateways
+    _Held.signer, _Held.gateways, _Held.chain = signer, gateways, chain
 
 
 def can_sign() -> bool:
@@ -60,6 +78,12 @@ def signer() -> Signer:
     if _Held.signer is None:
         raise NotInThisProcess("this process holds no signing key: the trader signs")
     return _Held.signer
+
+
+def chain_signer() -> ChainSigner:
+    if _Held.chain is None:
+        raise NotInThisProcess("this process holds no signing key: the trader signs")
+    return _Held.chain
 
 
 def gateway(account_id: int) -> OrderGateway:

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 
+from markets.venues.polymarket.call_permits import permit
 from markets.venues.polymarket.calls import Call, CallError, selector
+from markets.venues.polymarket.signing import SigningKey
 from markets.venues.polymarket.wallets import (
     DEPOSIT_FACTORY,
     PROXY_FACTORY,
     WalletKind,
     address_bytes,
+    wallets_of,
 )
 
 SAFE_MULTISEND = "0xA238CBeb142c10Ef7Ad8442C6D1f9E89e07e7761"
@@ -41,7 +44,7 @@ _CALL_TYPE = keccak(_CALL_TYPE_TEXT)
 _BATCH_TYPE = keccak(b"Batch(address wallet,uint256 nonce,uint256 deadline,Call[] calls)" + _CALL_TYPE_TEXT)
 _DEPOSIT_NAME, _DEPOSIT_VERSION = keccak(b"DepositWallet"), keccak(b"1")
 
-RelayerKind = str  # WALLET, SAFE, PROXY: the relayer counts nonces for each
+# What the relayer calls each kind of wallet; it counts nonces for each.
 RELAYER_KINDS = {
     WalletKind.PROXY: "PROXY",
     WalletKind.SAFE: "SAFE",
@@ -70,6 +73,43 @@ class GasFacts:
     gas: int
     max_fee: int
     priority_fee: int
+
+
+class ChainKey(SigningKey):
+    """A private key that signs permitted calls outside the book: each is read back in full first.
+
+    Nothing else is signed, and no digest is taken from outside. Raises CallError for what is not permitted.
+    """
+
+    __slots__ = ()
+
+    def batch(
+        self, kind: WalletKind, calls: Sequence[Call], facts: RelayFacts, *, wallet: str, chain_id: int, metadata: str
+    ) -> bytes:
+        """Return the signed request for the relayer."""
+        self._check(calls, wallet)
+        return relayer_body(
+            kind,
+            calls,
+            facts,
+            owner=self.address,
+            wallet=wallet,
+            chain_id=chain_id,
+            metadata=metadata,
+            sign=self._sign,
+        )
+
+    def transaction(self, call: Call, facts: GasFacts, *, chain_id: int) -> bytes:
+        """Return the raw transaction of the key's own account."""
+        self._check([call], self.address)
+        return transaction_body(call, facts, chain_id=chain_id, sign=self._sign)
+
+    def _check(self, calls: Sequence[Call], wallet: str) -> None:
+        own = wallets_of(self.address).values()
+        if wallet not in own:
+            raise CallError(f"{wallet} is not an account of this key")
+        for call in calls:
+            permit(call, own=own)
 
 
 def relayer_body(
