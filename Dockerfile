@@ -11,7 +11,7 @@ RUN python3 -c "from pathlib import Path; from polybot.supervisor import bootstr
 
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin polybot \
-    && install -d -o polybot -g polybot -m 0700 /data
+    && install -d -o polybot -g polybot -m 0700 /data /keys /keys/trader /keys/stream
 WORKDIR /app
 COPY --from=build /app/.venv .venv
 COPY . .

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from orders.selectors.portfolio import account_list
-from orders.services import execution, pnl, reconciliation, settlement, sweep
+from orders.services import conditions, execution, pnl, reconciliation, settlement, sweep
 
 
 @shared_task(acks_late=True, expires=30)
@@ -52,3 +52,25 @@ def reconcile_accounts() -> None:
     """Every minute: our records against the venue's, account by account."""
     for account in account_list():
         reconciliation.reconcile(account.id, timezone.now())
+
+
+@shared_task(acks_late=True, expires=50)
+def measure_conditions() -> None:
+    """Every minute: the venues' clocks, where they let us trade, their versions."""
+    conditions.conditions_measure(timezone.now())
+
+
+@shared_task(acks_late=True, expires=60)
+def connect_account(account_id: int) -> None:
+    """Connect one account to its venue. A lost message is made up for by `connect_waiting`."""
+    from orders.services import connecting  # the trader alone loads what can sign
+
+    connecting.account_connect(account_id)
+
+
+@shared_task(acks_late=True, expires=9)
+def connect_waiting() -> None:
+    """Every 10 s: connect accounts that wait for it."""
+    from orders.services import connecting
+
+    connecting.accounts_connect_waiting(timezone.now())

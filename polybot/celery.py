@@ -20,3 +20,14 @@ def refuse_bad_settings(**_: object) -> None:
     from polybot.checks import refuse_bad_configuration
 
     refuse_bad_configuration()
+
+
+@worker_init.connect(weak=False)
+def take_role(**_: object) -> None:
+    """Load the keys of this process, in the trader alone."""
+    from django.conf import settings
+
+    if settings.POLYBOT_ROLE:
+        from polybot import roles
+
+        roles.install(settings.POLYBOT_ROLE)

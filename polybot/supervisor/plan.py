@@ -29,6 +29,13 @@ PROCESSES: dict[str, tuple[str, ...]] = {
     "server": (),
 }
 
+# Which key files a process is told of (I17); `prepare` makes them and ends. Nobody else learns where they are.
+_KEYS: dict[str, tuple[str, ...]] = {
+    "trader": ("trader", "stream", "install"),
+    "fills": ("stream",),
+    "prepare": ("trader", "stream", "install"),
+}
+
 # Celery warns root because of pickled messages, which are refused here (polybot.E005).
 _ROOT_IS_FINE = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
 
@@ -54,7 +61,7 @@ def application_plans(options: UpOptions, *, project: Path) -> list[ChildPlan]:
             command=command,
             stage=STAGE_APPS,
             watched=name in ("worker", "trader"),
-            environment=_ROOT_IS_FINE if name in ("worker", "trader") else {},
+            environment=(_ROOT_IS_FINE if name in ("worker", "trader") else {}) | keys_environment(name, options.data),
         )
         for name, command in commands.items()
         if name in wanted
@@ -83,20 +90,30 @@ def store_plan(name: str, command: list[str], stop_signal: signal.Signals, run_a
     )
 
 
-def prepare_plan(*, project: Path, admin_password: str | None) -> ChildPlan:
+def prepare_plan(*, project: Path, data: Path, admin_password: str | None) -> ChildPlan:
     """The one Django start that migrates, collects, schedules, syncs and seeds; it ends by itself."""
     return ChildPlan(
         name="prepare",
         command=(sys.executable, str(project / "manage.py"), "prepare_desk"),
         stage=STAGE_APPS,
         restarts=False,
-        environment={"POLYBOT_ADMIN_PASSWORD": admin_password} if admin_password else {},
+        environment=({"POLYBOT_ADMIN_PASSWORD": admin_password} if admin_password else {})
+        | keys_environment("prepare", data),
     )
 
 
+def keys_environment(name: str, data: Path) -> dict[str, str]:
+    """Return the role and the key files of one process; nothing for most."""
+    files = {f"POLYBOT_{key.upper()}_KEY_FILE": str(data / "keys" / f"{key}.key") for key in _KEYS.get(name, ())}
+    return files | ({"POLYBOT_ROLE": name} if name in ("trader", "fills") else {})
+
+
 def shared_environment(options: UpOptions, *, inherited: dict[str, str], secret_key_file: Path) -> dict[str, str]:
-    """Return what every child gets. The administrator's first password is not part of it."""
-    environment = {key: value for key, value in inherited.items() if key != "POLYBOT_ADMIN_PASSWORD"}
+    """Return what every child gets. The administrator's first password and key files are not part of it."""
+    for_one_process = {"POLYBOT_ADMIN_PASSWORD", "POLYBOT_ROLE"}
+    environment = {
+        key: value for key, value in inherited.items() if key not in for_one_process and not key.endswith("_KEY_FILE")
+    } | {key: value for key, value in inherited.items() if key == "SECRET_KEY_FILE"}
     if named := environment.pop("DATABASE_URL_FILE", None):  # other commands need the address itself
         environment["DATABASE_URL"] = Path(named).read_text().strip()
     environment |= {

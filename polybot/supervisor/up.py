@@ -169,7 +169,7 @@ class Desk:
     def _prepare_and_start(self) -> None:
         password = self.inherited.get("POLYBOT_ADMIN_PASSWORD") or secrets.token_urlsafe(12)
         prepare = self.fleet.start(
-            plan.prepare_plan(project=self.project, admin_password=password),
+            plan.prepare_plan(project=self.project, data=self.options.data, admin_password=password),
             self.environment,
             on_line=lambda line: self._prepare_line(line, password),
         )

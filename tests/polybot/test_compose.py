@@ -52,7 +52,7 @@ def test_its_settings_are_settings(name: str) -> None:
     known = {field.upper() for field in Environment.model_fields}
     known |= {"POLYBOT_ADMIN_PASSWORD", "PYTHONUNBUFFERED"}
     for variable in DESK[name].get("environment", {}):
-        assert variable.removesuffix("_FILE") in known
+        assert variable in known or variable.removesuffix("_FILE") in known
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -89,6 +89,27 @@ def test_only_the_web_pages_are_published_and_only_on_loopback(name: str) -> Non
 def test_stores_and_the_exchange_have_no_way_out(name: str) -> None:
     assert SERVICES[name]["networks"] == ["desk"]
     assert COMPOSE["networks"]["desk"]["internal"] is True
+
+
+def test_key_files_are_mounted_where_they_may_be_opened_and_nowhere_else() -> None:
+    named = {name: {v for v in service["environment"] if v.endswith("_KEY_FILE")} for name, service in DESK.items()}
+    mounted = {
+        name: {str(volume).split(":")[1] for volume in service.get("volumes", []) if "keys" in str(volume)}
+        for name, service in DESK.items()
+    }
+    own = {"SECRET_KEY_FILE"}
+    every = own | {f"POLYBOT_{name}_KEY_FILE" for name in ("TRADER", "STREAM", "INSTALL")}
+    assert {name for name, found in named.items() if found == every} == {"trader", "prepare"}
+    assert named["fills"] == own | {"POLYBOT_STREAM_KEY_FILE"} and mounted["fills"] == {"/keys/stream"}
+    assert mounted["trader"] == mounted["prepare"] == {"/keys/trader", "/keys/stream"}
+    for name in ("web", "worker", "beat", "feed", "sandbox"):
+        assert named[name] <= own and not mounted[name]
+    assert {name: DESK[name]["environment"].get("POLYBOT_ROLE") for name in ("trader", "fills", "web")} == {
+        "trader": "trader",
+        "fills": "fills",
+        "web": None,
+    }
+    assert all(volume.endswith(":ro") for volume in DESK["trader"]["volumes"] if "keys" in volume)
 
 
 def test_secrets_are_files_and_no_password_has_a_default() -> None:

@@ -25,6 +25,7 @@ from alerts.selectors.health import heartbeat_get
 from alerts.services.journal import event_record
 from markets.domain.instruments import Venue
 from markets.services import catalogue
+from orders.services import desk_keys
 from polybot import __version__, demo, health
 from polybot.checks import refuse_bad_configuration
 
@@ -44,6 +45,7 @@ class Command(BaseCommand):
         refuse_bad_configuration()
         call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
         self._first_login()
+        self._keys()
         call_command("setup_schedule", stdout=io.StringIO())
         call_command("collectstatic", verbosity=0, interactive=False, skip_checks=True)
         self._tell("migrated", "database, schedule and static files are ready")
@@ -72,6 +74,13 @@ class Command(BaseCommand):
             password = Path(named).read_text().strip()
         users.objects.create_superuser("admin", password=password or None)
         self._tell("admin-created")
+
+    def _keys(self) -> None:
+        """Make the key files of trader and fills, and publish what secrets are sealed with."""
+        named = {name: Path(path) for name, path in settings.KEY_FILES.items() if path}
+        paths = named or desk_keys.paths_under(settings.POLYBOT_DATA / "keys")
+        for warning in desk_keys.keys_prepare(paths, now=timezone.now()):
+            self._tell("warning", warning)
 
     def _sync(self) -> bool:
         def progress(counts: catalogue.Counts) -> None:

@@ -4,6 +4,8 @@ from django.contrib.auth import get_user_model
 from alerts.models import AuditEvent
 from markets.domain.units import Usd
 from orders.domain.lifecycle import Environment, TradingState
+from orders.domain.private_keys import key_new
+from orders.domain.wallet_entry import wallet_entry
 from orders.models import Account, LedgerEntry
 from orders.services.accounts import AccountError, account_open, auto_trade_set, on_stop_set, trading_state_set
 from orders.services.invariants import check_invariants
@@ -21,10 +23,13 @@ def test_an_account_opens_with_its_entry_in_the_ledger() -> None:
 
 
 @pytest.mark.parametrize("environment", [Environment.LIVE, Environment.SANDBOX])
-def test_only_paper_accounts_can_be_opened(environment: Environment) -> None:
+def test_an_account_at_a_venue_needs_a_wallet_and_a_paper_account_has_none(environment: Environment) -> None:
     owner = get_user_model().objects.create_user(username="ada")
-    with pytest.raises(AccountError, match="use paper"):
+    with pytest.raises(AccountError, match="needs a wallet"):
         account_open(name="x", owner=owner, environment=environment, cash=Usd(1))
+    with pytest.raises(AccountError, match="has no wallet"):
+        account_open(name="x", owner=owner, wallet=wallet_entry(key_new()))
+    assert not Account.objects.exists()
 
 
 def test_a_name_can_be_used_once_and_cash_is_never_negative() -> None:

@@ -88,8 +88,24 @@ def test_children_never_get_the_administrators_password(tmp_path: Path) -> None:
     assert environment["PATH"] == "/bin"
     assert (
         "not for children"
-        in plan.prepare_plan(project=tmp_path, admin_password="not for children").environment.values()
+        in plan.prepare_plan(project=tmp_path, data=tmp_path, admin_password="not for children").environment.values()
     )
+
+
+def test_key_files_are_named_to_those_who_may_open_them(tmp_path: Path) -> None:
+    options = _parse(tmp_path=tmp_path)
+    inherited = {"POLYBOT_TRADER_KEY_FILE": "/somewhere", "POLYBOT_ROLE": "trader"}
+    shared = plan.shared_environment(options, inherited=inherited, secret_key_file=tmp_path / "key")
+    told = {
+        child.name: {name for name in {**shared, **child.environment} if "_KEY_FILE" in name or name == "POLYBOT_ROLE"}
+        for child in plan.application_plans(options, project=tmp_path)
+    }
+    own = {"SECRET_KEY_FILE"}
+    trader = {f"POLYBOT_{name}_KEY_FILE" for name in ("TRADER", "STREAM", "INSTALL")}
+    assert told.pop("trader") == own | trader | {"POLYBOT_ROLE"}
+    assert told.pop("fills") == own | {"POLYBOT_STREAM_KEY_FILE", "POLYBOT_ROLE"}
+    assert set(told) == {"web", "worker", "beat", "feed"} and all(names == own for names in told.values())
+    assert not plan.sandbox_plan(options, project=tmp_path, port=1).environment
 
 
 def test_what_other_commands_get_holds_no_password_and_no_path(tmp_path: Path) -> None:
