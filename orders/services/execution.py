@@ -17,6 +17,7 @@ from django.db.models import F, QuerySet
 from orders.domain.lifecycle import OPEN, Environment, OrderState
 from orders.models import Order
 from orders.services.kill import killed_for_share
+from orders.services.plan_states import plans_stop
 from orders.services.states import order_advance, order_event, order_label, order_lock
 from orders.services.submission import senders
 from orders.services.submission.obstacles import READ_ONLY_MODES, standing
@@ -131,12 +132,15 @@ def cancel_all(account_id: int, reason: str, by: str, now: datetime) -> int:
     """Ask for the end of every open order of the account; return how many were asked now.
 
     One transaction per order: a thousand orders hold nobody up, and a failure stops none of the others.
+    Plans end first, so that none places its next order behind the cancels.
     """
+    plans_stop(account_id, reason, by, now)
     return _cancel_many(Order.objects.filter(account_id=account_id), reason, by, now)
 
 
 def cancel_market(account_id: int, market_id: int, reason: str, by: str, now: datetime) -> int:
-    """Like `cancel_all`, for the orders in one market."""
+    """Like `cancel_all`, for the orders and plans in one market."""
+    plans_stop(account_id, reason, by, now, market_id=market_id)
     return _cancel_many(Order.objects.filter(account_id=account_id, market_id=market_id), reason, by, now)
 
 
@@ -151,6 +155,8 @@ def cancel_origin(
     quotes_only: bool = False,
 ) -> int:
     """Like `cancel_all`, for the orders of one origin; `quotes_only` leaves one-shot orders alone."""
+    if not quotes_only:
+        plans_stop(account_id, reason, by, now, origin=(origin_kind, origin_id))
     rows = Order.objects.filter(account_id=account_id, origin_kind=origin_kind, origin_id=origin_id)
     return _cancel_many(rows.filter(level__gte=0) if quotes_only else rows, reason, by, now)
 
