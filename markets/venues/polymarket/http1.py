@@ -81,10 +81,10 @@ class _Stream:
         return part
 
     def rest(self, most_bytes: int) -> bytes:
-        while chunk := self._fill():
+        while len(self._held) <= most_bytes and (chunk := self._fill()):
             self._held += chunk
-            if len(self._held) > most_bytes:
-                raise BadAnswer("body_too_large")
+        if len(self._held) > most_bytes:
+            raise BadAnswer("body_too_large")
         part = bytes(self._held)
         self._held.clear()
         return part
@@ -147,7 +147,7 @@ def _read_chunks(stream: _Stream, most_bytes: int) -> bytes:
         if len(body) + size > most_bytes:
             raise BadAnswer("body_too_large")
         body += stream.exactly(size)
-        if stream.line(2):
+        if stream.line(1_000):
             raise BadAnswer("malformed_http")
     left = MOST_HEAD
     while line := stream.line(max(left, 0)):
