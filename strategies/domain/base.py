@@ -76,6 +76,7 @@ class Decision:
     baskets: tuple[Basket, ...] = ()
     trace: tuple[TraceEntry, ...] = ()
     state: State | None = None
+    cancels: tuple[int, ...] = ()  # own one-shot orders to end; quotes end by not being wanted
 
     @property
     def wants(self) -> tuple[tuple[Quote, ...], tuple[OrderIntent, ...], tuple[Basket, ...]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from markets.domain.instruments import Side
 from markets.domain.units import Shares
 from orders.domain.changes import Dropped, drop_self_trades, plan_changes
-from orders.domain.intents import INTENT_LEVEL, OpenOrder, OrderIntent, Origin, Placement
+from orders.domain.drafts import PlanDraft, basket_draft, chase_draft
+from orders.domain.intents import INTENT_LEVEL, Basket, OpenOrder, OrderIntent, Origin, Placement, Urgency
 from orders.domain.ledger import Position
 from orders.domain.urgency import intent_placement
 from risk.domain.desk import Desk
@@ -30,11 +32,17 @@ class Plan:
     stale_order_ids: tuple[int, ...]
     dropped: tuple[Dropped, ...] = ()
     kept: int = 0
+    drafts: tuple[PlanDraft, ...] = ()  # what takes more than one order: chases and baskets
 
     @property
     def is_empty(self) -> bool:
         """Whether the orders already are what is wanted."""
-        return not self.placements and not self.stale_order_ids
+        return not (self.placements or self.stale_order_ids or self.drafts)
+
+    @property
+    def wanted(self) -> tuple[Placement, ...]:
+        """Everything that the gate is asked about: single orders, then the envelopes."""
+        return (*self.placements, *(placement for draft in self.drafts for placement in draft.placements))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +51,10 @@ class CycleResult:
 
     decision: Decision
     plan: Plan
-    verdicts: tuple[Verdict, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()  # on single orders
     created: tuple[int | None, ...] = ()  # per verdict the order it made; none for a desk that only observes
+    plan_verdicts: tuple[tuple[Verdict, ...], ...] = ()  # per draft, on its envelope
+    plans: tuple[int | None, ...] = ()  # per draft the plan it made
 
     @property
     def order_ids(self) -> tuple[int, ...]:
@@ -52,14 +62,24 @@ class CycleResult:
         return tuple(order_id for order_id in self.created if order_id is not None)
 
     @property
+    def plan_ids(self) -> tuple[int, ...]:
+        """The plans that wait for their first step."""
+        return tuple(plan_id for plan_id in self.plans if plan_id is not None)
+
+    @property
     def observed(self) -> tuple[Verdict, ...]:
         """What was allowed and yet became no order: the desk only observes, or the money was gone."""
         made = zip(self.verdicts, self.created, strict=True)
-        return tuple(verdict for verdict, order_id in made if verdict.approved and order_id is None)
+        single = [verdict for verdict, order_id in made if verdict.approved and order_id is None]
+        return (*single, *(v for v in self._not_planned() if v.approved))
 
     @property
     def refused(self) -> tuple[Verdict, ...]:
-        return tuple(verdict for verdict in self.verdicts if verdict.refused)
+        return tuple(v for v in (*self.verdicts, *self._not_planned()) if v.refused)
+
+    def _not_planned(self) -> list[Verdict]:
+        pairs = zip(self.plan_verdicts, self.plans, strict=True)
+        return [verdict for verdicts, plan_id in pairs if plan_id is None for verdict in verdicts]
 
 
 def run_cycle(strategy: Strategy, view: MarketView, desk: Desk, *, origin: Origin, new_key: KeyMaker) -> CycleResult:
@@ -90,9 +110,15 @@ def decision_apply(
         )
         for order_id in plan.stale_order_ids:
             account.cancel(order_id)
-        verdicts = tuple(review(plan.placements, account.context(plan.placements))) if plan.placements else ()
+        # One review for all of it: what one order or envelope is allowed, the next one sees reserved.
+        answers = iter(review(plan.wanted, account.context(plan.wanted)) if plan.wanted else ())
+        verdicts = tuple(islice(answers, len(plan.placements)))
         created = tuple(account.record(verdict) for verdict in verdicts)
-    return CycleResult(decision=decision, plan=plan, verdicts=verdicts, created=created)
+        envelopes = tuple(tuple(islice(answers, len(draft.placements))) for draft in plan.drafts)
+        plans = tuple(account.record_plan(d, found) for d, found in zip(plan.drafts, envelopes, strict=True))
+    return CycleResult(
+        decision=decision, plan=plan, verdicts=verdicts, created=created, plan_verdicts=envelopes, plans=plans
+    )
 
 
 def decision_plan(
@@ -125,28 +151,84 @@ def decision_plan(
         now=view.now,
         new_key=new_key,
     )
-    wanted = [*decision.intents, *(leg for basket in decision.baskets for leg in basket.legs)]
-    once = [
-        intent_placement(
-            intent,
-            key=new_key(view.now),
-            market_id=market_of[intent.outcome_id],
-            origin=origin,
-            now=view.now,
-            marketable=crosses(intent, view),
-        )
-        for intent in wanted
+    wished = {
+        placement.key: (placement, intent)
+        for intent in decision.intents
         if intent.outcome_id in market_of
-    ]
+        for placement in [_placed(intent, market_of[intent.outcome_id], view, origin=origin, new_key=new_key)]
+    }
+    once = [placement for placement, _ in wished.values()]
     allowed, crossing = drop_self_trades(once, open_orders) if once else ((), ())
     held = view.positions if positions is None else positions
-    ready, waiting = _until_shares_are_free((*quoted.placements, *allowed), quoted.stale_order_ids, open_orders, held)
+    ended = {order.order_id for order in open_orders if _is_own(order, origin) and not order.cancel_requested}
+    stale = tuple(dict.fromkeys((*quoted.stale_order_ids, *(i for i in decision.cancels if i in ended))))
+    ready, waiting = _until_shares_are_free((*quoted.placements, *allowed), stale, open_orders, held)
+    urgent = {
+        key for key, (_, intent) in wished.items() if intent.urgency is Urgency.HIGH and intent.order_type is None
+    }
+    chased = {p.key: draft for p in ready if p.key in urgent and (draft := _chase(p, view)) is not None}
+    baskets, broken = _baskets(decision, view, open_orders, market_of, origin=origin, new_key=new_key)
     return Plan(
-        placements=ready,
-        stale_order_ids=quoted.stale_order_ids,
-        dropped=(*quoted.dropped, *crossing, *waiting, *_unwatched(decision, market_of)),
+        placements=tuple(p for p in ready if p.key not in chased),
+        stale_order_ids=stale,
+        dropped=(*quoted.dropped, *crossing, *waiting, *broken, *_unwatched(decision, market_of)),
         kept=quoted.kept,
+        drafts=(*chased.values(), *baskets),
     )
+
+
+def _placed(intent: OrderIntent, market_id: int, view: MarketView, *, origin: Origin, new_key: KeyMaker) -> Placement:
+    return intent_placement(
+        intent,
+        key=new_key(view.now),
+        market_id=market_id,
+        origin=origin,
+        now=view.now,
+        marketable=crosses(intent, view),
+    )
+
+
+def _is_own(order: OpenOrder, origin: Origin) -> bool:
+    return (order.origin.kind, order.origin.id) == (origin.kind, origin.id)
+
+
+def _chase(placement: Placement, view: MarketView) -> PlanDraft | None:
+    """Return the three-step chase of an urgent order; None where one order does it."""
+    book = view.books.get(placement.outcome_id)
+    if book is None:
+        return None
+    touch = book.best_ask if placement.side is Side.BUY else book.best_bid
+    return chase_draft(placement, touch=touch, tick=book.tick)
+
+
+def _baskets(
+    decision: Decision,
+    view: MarketView,
+    open_orders: Sequence[OpenOrder],
+    market_of: Mapping[int, int],
+    *,
+    origin: Origin,
+    new_key: KeyMaker,
+) -> tuple[tuple[PlanDraft, ...], tuple[Dropped, ...]]:
+    """Return the baskets as drafts, and those with a leg that cannot be placed as dropped."""
+    drafts: list[PlanDraft] = []
+    dropped: list[Dropped] = []
+    for basket in decision.baskets:
+        if any(leg.outcome_id not in market_of for leg in basket.legs):
+            continue  # `_unwatched` names the leg
+        legs = [_placed(leg, market_of[leg.outcome_id], view, origin=origin, new_key=new_key) for leg in basket.legs]
+        _, crossing = drop_self_trades(legs, open_orders)
+        if crossing:
+            dropped += _with_basket(basket, crossing)
+        elif legs:
+            drafts.append(basket_draft(basket, legs, key=new_key(view.now)))
+    return tuple(drafts), tuple(dropped)
+
+
+def _with_basket(basket: Basket, crossing: Sequence[Dropped]) -> list[Dropped]:
+    return [
+        replace(item, reason=f"{item.reason}, and with it {len(basket.legs)} legs of a basket") for item in crossing
+    ]
 
 
 def _until_shares_are_free(

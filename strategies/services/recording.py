@@ -131,6 +131,8 @@ def words_of_result(result: CycleResult) -> str:
     parts = []
     if placed := len(result.order_ids):
         parts.append(f"{placed} placed")
+    if planned := len(result.plan_ids):
+        parts.append(f"{planned} {'plan' if planned == 1 else 'plans'} started")
     if result.observed:
         parts.append(f"{len(result.observed)} allowed, not placed")
     if result.plan.kept:

@@ -25,6 +25,7 @@ from markets.tickstore import Tickstore, TickstoreUnavailable, get_tickstore
 from orders.domain.intents import Origin, Placement
 from orders.domain.keys import new_key as make_key
 from orders.services.execution import READ_ONLY_MODES, orders_submit
+from orders.services.plans import plan_advance
 from risk.domain.desk import Desk
 from risk.domain.verdicts import Decision as Ruling
 from risk.services.gate import OBSERVE, RUNNING, GateDesk
@@ -196,7 +197,7 @@ def _signature(placements: Sequence[Placement]) -> Signature:
 
 def _refused_before(item: Prepared, plan: Plan, now: datetime) -> bool:
     """Whether all that the plan would do is ask again for what was refused (or only observed) a moment ago."""
-    if (plan.stale_order_ids and not observes(item)) or not _signature(plan.placements) <= item.refused:
+    if (plan.stale_order_ids and not observes(item)) or not _signature(plan.wanted) <= item.refused:
         return False
     return item.retry_at is None or now < item.retry_at
 
@@ -226,7 +227,7 @@ def _carry_out(
             )
         decision_id = stored.pk if stored else item.decision_id
         origin = replace(item.origin, decision_id=decision_id)
-        if decision.quotes or decision.intents or decision.baskets or view.open_orders:
+        if decision.quotes or decision.intents or decision.baskets or decision.cancels or view.open_orders:
             result = decision_apply(
                 decision,
                 view,
@@ -251,6 +252,8 @@ def _carry_out(
     report.order_ids += result.order_ids
     report.counted.append(Ticked(item.id, item.run_id, words, decision.trace, unchanged=new is None))
     _submit(result.order_ids)
+    for plan_id in result.plan_ids:
+        _advance(plan_id)
 
 
 def _remember_answers(item: Prepared, result: CycleResult, now: datetime) -> None:
@@ -277,6 +280,14 @@ def _submit(order_ids: Sequence[int]) -> None:
         orders_submit(order_ids, timezone.now())
     except Exception:
         log.exception("submit left to the sweep", extra={"orders": list(order_ids)})
+
+
+def _advance(plan_id: int) -> None:
+    """Take a plan's first step at once; whatever goes wrong here, the next look at plans finds the row."""
+    try:
+        plan_advance(plan_id, timezone.now())
+    except Exception:
+        log.exception("plan left to the next look", extra={"plan": plan_id})
 
 
 def _failed(item: Prepared, error: Exception, report: TickReport, *, now: datetime) -> None:

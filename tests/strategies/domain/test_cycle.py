@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from markets.domain.instruments import Side
-from orders.domain.intents import OpenOrder, OrderIntent, Placement, Urgency
+from orders.domain.drafts import PlanDraft
+from orders.domain.intents import Basket, BasketPolicy, OpenOrder, OrderIntent, Placement, Urgency
+from orders.domain.plans import PlanKind
 from risk.domain.context import GateContext
 from risk.domain.verdicts import Verdict
 from strategies.domain.base import Base, Decision, TradingParameters
@@ -28,6 +31,7 @@ class MemoryDesk:
         self.orders: list[OpenOrder] = []
         self.cancelled: list[int] = []
         self.verdicts: list[Verdict] = []
+        self.drafts: list[PlanDraft] = []
         self.yes_book = yes_book
 
     @contextmanager
@@ -70,6 +74,13 @@ class MemoryDesk:
             )
         )  # fmt: skip
         return order_id
+
+    def record_plan(self, draft: PlanDraft, verdicts: Sequence[Verdict]) -> int | None:
+        self.verdicts += verdicts
+        if any(verdict.refused for verdict in verdicts):
+            return None
+        self.drafts.append(draft)
+        return len(self.drafts)
 
 
 def _cycle(desk: MemoryDesk) -> Any:
@@ -138,3 +149,63 @@ def test_a_moved_offer_waits_until_its_old_order_gave_the_shares_back() -> None:
     free = {YES: holding(YES, "20")}  # the cancel is confirmed
     plan = decision_plan(decision, seen, [], origin=OWN, new_key=key, positions=free)
     assert [(p.outcome_id, p.side) for p in plan.placements] == [(YES, Side.BUY), (YES, Side.SELL)]
+
+
+class _Wants(Base):
+    """Wants what it is given."""
+
+    name, title, description, params = "wants", "Wants", "", TradingParameters
+
+    def __init__(self, **wanted: Any) -> None:
+        self.wanted = wanted
+
+    def decide(self, seen: MarketView) -> Decision:
+        return Decision(**self.wanted)
+
+
+def _leg(outcome_id: int, limit: str) -> OrderIntent:
+    return OrderIntent(
+        outcome_id=outcome_id, side=Side.BUY, size=micro("10"), limit_price=micro(limit), urgency=Urgency.HIGH
+    )
+
+
+def test_an_urgent_intent_with_room_above_the_touch_is_chased() -> None:
+    desk = MemoryDesk(book("0.45", "0.47"))
+    strategy = _Wants(intents=(_leg(YES, "0.48"),))
+    result = run_cycle(strategy, view(strategy, desk.yes_book), desk, origin=OWN, new_key=key)
+    (draft,) = desk.drafts
+    assert (draft.kind, draft.parameters["prices"]) == (PlanKind.CHASE, [micro("0.47"), micro("0.48")])
+    assert (result.plan_ids, result.order_ids, result.refused) == ((1,), (), ())
+
+
+def test_a_basket_becomes_one_plan_and_is_reviewed_leg_by_leg() -> None:
+    desk = MemoryDesk(book("0.45", "0.47"))
+    basket = Basket(legs=(_leg(YES, "0.47"),), policy=BasketPolicy.ALL_OR_NONE, worst_loss=micro("1"))
+    strategy = _Wants(baskets=(basket,))
+    result = run_cycle(strategy, view(strategy, desk.yes_book), desk, origin=OWN, new_key=key)
+    (draft,) = desk.drafts
+    assert (draft.kind, draft.whole, draft.unwind_bound) == (PlanKind.BASKET, True, micro("1"))
+    assert [p.order_type for p in draft.placements] == ["fok"]
+    assert [len(verdicts) for verdicts in result.plan_verdicts] == [1]
+
+
+def test_a_basket_that_would_trade_with_ourselves_is_dropped_whole() -> None:
+    ours = resting(3, Side.SELL, "0.46", "10")
+    basket = Basket(legs=(_leg(YES, "0.47"), _leg(NO, "0.2")), policy=BasketPolicy.BEST_EFFORT, worst_loss=0)
+    strategy = _Wants(baskets=(basket,))
+    seen = view(strategy, book("0.45", "0.47"))
+    plan = decision_plan(strategy.decide(seen), seen, [ours], origin=OWN, new_key=key)
+    assert plan.drafts == ()
+    assert "with it 2 legs of a basket" in plan.dropped[0].reason
+
+
+def test_an_own_one_shot_order_is_cancelled_on_request_only() -> None:
+    mine, asked, theirs = (
+        resting(1, Side.BUY, "0.4", "10", level=-1),
+        resting(2, Side.BUY, "0.4", "10", level=-1, cancel_requested=True),
+        resting(3, Side.BUY, "0.4", "10", level=-1, origin=replace(OWN, id=99)),
+    )
+    strategy = _Wants(cancels=(1, 2, 3, 4))
+    seen = view(strategy, book("0.45", "0.47"))
+    plan = decision_plan(strategy.decide(seen), seen, [mine, asked, theirs], origin=OWN, new_key=key)
+    assert plan.stale_order_ids == (1,)
