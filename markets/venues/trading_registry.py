@@ -7,14 +7,13 @@ unencrypted to a host that is not this machine or its private network.
 from __future__ import annotations
 
 import ipaddress
+from functools import cache
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from markets.domain.instruments import Venue
 from markets.venues.polymarket.connection import HttpPool
-from markets.venues.polymarket.gateway import PolymarketGateway
-from markets.venues.polymarket.maker import PolymarketMaker
 from markets.venues.polymarket.probe import PolymarketProbe
 from markets.venues.polymarket.rate_limits import LIMITS
 from markets.venues.rates import RateLimits
@@ -23,8 +22,6 @@ from markets.venues.trading import Authorise, Heard, OrderGateway, OrderMaker, V
 SANDBOX, LIVE = "sandbox", "live"
 _REAL_HOSTS = ("polymarket.com",)
 _GEOBLOCK = "https://polymarket.com/api/geoblock"  # one page for all, on no API host
-_MAKERS: dict[Venue, OrderMaker] = {Venue.POLYMARKET: PolymarketMaker()}
-
 _RATES: dict[Venue, RateLimits] = {Venue.POLYMARKET: LIMITS}
 
 
@@ -34,7 +31,15 @@ class NotForThisHost(ValueError):
 
 def order_maker(venue: Venue | str) -> OrderMaker:
     """Return the venue's maker. It is pure and shared."""
-    return _MAKERS[Venue(venue)]
+    return _makers()[Venue(venue)]
+
+
+@cache
+def _makers() -> dict[Venue, OrderMaker]:
+    # What makes and sends orders can sign: only a process that asks for it loads it.
+    from markets.venues.polymarket.maker import PolymarketMaker
+
+    return {Venue.POLYMARKET: PolymarketMaker()}
 
 
 def rate_limits(venue: Venue | str) -> RateLimits:
@@ -54,7 +59,9 @@ def gateway_open(
     `heard` is told of every answer to an order or cancel: the rate budget learns from it.
     Raises NotForThisHost, KeyError for a venue without a trading side, PayloadError for unknown wallet facts.
     """
-    _MAKERS[Venue(venue)]  # the only venue with a trading side so far; another one raises here
+    from markets.venues.polymarket.gateway import PolymarketGateway
+
+    _RATES[Venue(venue)]  # the only venue with a trading side so far; another one raises here
     clob, data = settings.POLYMARKET["clob"], settings.POLYMARKET["data"]
     check_host(clob, environment)
     check_host(data, environment)
@@ -63,7 +70,7 @@ def gateway_open(
 
 def probe(venue: Venue | str) -> VenueProbe:
     """Return what asks the venue for its clock, its version, and whether it lets this place trade."""
-    _MAKERS[Venue(venue)]
+    _RATES[Venue(venue)]
     control = settings.POLYMARKET.get("control")  # the local exchange answers for itself
     return PolymarketProbe(
         clob=HttpPool(settings.POLYMARKET["clob"], overall_s=5.0),
