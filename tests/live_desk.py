@@ -40,7 +40,6 @@ from orders.models import Account, Order, SealingKey, StreamState, VenueConditio
 from orders.services import key_files, keyholder
 from orders.services.accounts import account_lock, account_open
 from orders.services.chain_signer import TraderChainSigner
-from orders.services.chain_signer import TraderChainSigner
 from orders.services.connecting import account_connect
 from orders.services.gateways import AccountGateways
 from orders.services.placement import order_create
