@@ -10,7 +10,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from markets.domain.instruments import Venue
-from markets.services import catalogue, compaction, retention, snapshots
+from markets.services import catalogue, compaction, facts, retention, snapshots
 
 log = logging.getLogger(__name__)
 NIGHTLY_LIMIT_S = 480.0  # below the broker's patience of 600 s; what is left over waits for the next night
@@ -20,6 +20,12 @@ NIGHTLY_LIMIT_S = 480.0  # below the broker's patience of 600 s; what is left ov
 def sync_markets_incremental() -> None:
     """Read what changed lately. Runs every minute; a run that finds another at work does nothing."""
     catalogue.sync(Venue.POLYMARKET, "incremental")
+
+
+@shared_task(expires=28, acks_late=True)
+def refresh_traded_facts() -> None:
+    """Ask for the facts of traded markets where orders are sent to. Runs every half minute (I14)."""
+    facts.traded_facts_refresh(Venue.POLYMARKET, now=timezone.now())
 
 
 @shared_task(expires=800, acks_late=True, soft_time_limit=600, time_limit=660)

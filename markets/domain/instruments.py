@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from markets.domain.units import Price, Shares
+from markets.domain.units import Price, Shares, text_from_micro
 
 
 class Venue(StrEnum):
@@ -64,6 +64,13 @@ class FeeSchedule:
     rate_ppm: int
     exponent: int = 1
     rebate_ppm: int = 0
+
+
+def fee_words(fee: FeeSchedule | None) -> str:
+    """Return what a taker pays in one comparable line; without a rate the exponent means nothing."""
+    if fee is None:
+        return "unknown"
+    return f"rate {text_from_micro(fee.rate_ppm)}, exponent {fee.exponent}" if fee.rate_ppm else "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

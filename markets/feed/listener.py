@@ -21,12 +21,13 @@ from markets.feed.engine import Engine
 from markets.feed.prober import Probed, Prober
 from markets.feed.publisher import Publisher
 from markets.feed.recorder import Recorder
+from markets.feed.sentinel import Sentinel
 from markets.feed.shard import Down, Frames, Shard, Up
 from markets.feed.shards import Shards
 from markets.feed.storage import Rows, Storage, WatchList
 from markets.services.notices import Notice
 from markets.tickstore import TickstoreWriter
-from markets.venues.base import BookSource, FeedProtocol
+from markets.venues.base import BookSource, Drifted, FeedProtocol
 
 log = logging.getLogger(__name__)
 _FLUSH_S = 0.05
@@ -50,6 +51,7 @@ class Listener:
         tickstore_url: str,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         recorder: Recorder | None = None,
+        sentinel: Sentinel | None = None,
     ) -> None:
         self.inbox: SimpleQueue[Any] = SimpleQueue()
         self.engine = Engine(protocol)
@@ -58,6 +60,8 @@ class Listener:
         self.prober = Prober(books, self.inbox)
         self.storage = Storage(venue, self.inbox, TickstoreWriter(tickstore_url), self.status)
         self.recorder = recorder
+        self.sentinel = sentinel
+        self._drifted: list[Drifted] = []
         self._clock_ms = clock_ms
         self._stop = threading.Event()
         self._venue = venue
@@ -128,6 +132,8 @@ class Listener:
         if isinstance(item, Frames):
             self._record(item)
             self.engine.frames(item.frames, item.received_ns)
+            if self.sentinel is not None:
+                self._drifted += self.sentinel.look(item.frames)
         elif isinstance(item, Probed):
             self.prober.idle = True
             self.engine.probed(item.books, item.asked_ms, now_ms)
@@ -159,11 +165,20 @@ class Listener:
             self.publisher.publish(batch, now_ms)
         for token in out.take_renewals():
             self.shards.renew(token)
-        if out.trades or out.candles or out.notices or out.issues or out.ticks:
-            self.storage.add(
-                Rows(trades=out.trades, candles=out.candles, notices=out.notices, problems=out.issues, ticks=out.ticks)
+        if self.sentinel is not None and out.issues:
+            self._drifted += self.sentinel.refused(out.issues)
+        if out.trades or out.candles or out.notices or out.issues or out.ticks or self._drifted:
+            rows = Rows(
+                trades=out.trades,
+                candles=out.candles,
+                notices=out.notices,
+                problems=out.issues,
+                ticks=out.ticks,
+                drifted=self._drifted,
             )
+            self.storage.add(rows)
             out.trades, out.candles, out.notices, out.issues, out.ticks = [], [], [], [], []
+            self._drifted = []
 
     def _probe(self, now_ms: int) -> None:
         if self.prober.idle and (due := self.engine.probes_due(now_ms)):

@@ -24,10 +24,10 @@ from markets.domain.events import TradePrint
 from markets.domain.instruments import Venue
 from markets.selectors.history import minute_samples
 from markets.selectors.watch import WatchedOutcome, watched_outcomes
-from markets.services import history, issues, notices
+from markets.services import drift, history, issues, notices
 from markets.services.notices import Notice
 from markets.tickstore import TickstoreUnavailable, TickstoreWriter
-from markets.venues.base import ParseError
+from markets.venues.base import Drifted, ParseError
 
 log = logging.getLogger(__name__)
 _EVERY_S = 1.0
@@ -35,7 +35,7 @@ _WATCH_EVERY_S = 2.0
 _HEARTBEAT_EVERY_S = 2.0
 _SWEEP_EVERY_S = 3_600.0
 _INCOMING_LIMIT = 5_000
-_LIMITS = {"trades": 20_000, "candles": 20_000, "notices": 500, "issues": 500, "ticks": 1_000}
+_LIMITS = {"trades": 20_000, "candles": 20_000, "notices": 500, "issues": 500, "ticks": 1_000, "drifted": 500}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,12 @@ class Rows:
     notices: Sequence[Notice] = ()
     problems: Sequence[ParseError] = ()
     ticks: Sequence[tuple[int, int]] = ()  # (market id, new tick)
+    drifted: Sequence[Drifted] = ()
 
     @property
     def count(self) -> int:
-        return len(self.trades) + len(self.candles) + len(self.notices) + len(self.problems) + len(self.ticks)
+        parts = (self.trades, self.candles, self.notices, self.problems, self.ticks, self.drifted)
+        return sum(len(part) for part in parts)
 
 
 class Storage(threading.Thread):
@@ -76,6 +78,7 @@ class Storage(threading.Thread):
         self._notices: deque[Notice] = deque()
         self._issues: deque[ParseError] = deque()
         self._ticks: deque[tuple[int, int]] = deque()
+        self._drifted: deque[Drifted] = deque()
         self._rings_filled: set[int] = set()
         self._next_sweep = 0.0
 
@@ -137,6 +140,7 @@ class Storage(threading.Thread):
         self._drain(self._trades, history.trades_record, 5_000)
         self._drain(self._candles, history.candles_record, 5_000)
         self._drain(self._ticks, history.ticks_record, 100)
+        self._drain(self._drifted, lambda rows: drift.drifted_note(self._venue, rows, now=timezone.now()), 500)
         self._drain(self._notices, notices.notices_record, 50)
         self._drain(self._issues, lambda rows: issues.issues_record(self._venue, rows, now=timezone.now()), 500)
 
@@ -149,6 +153,7 @@ class Storage(threading.Thread):
                 ("notices", new.notices),
                 ("issues", new.problems),
                 ("ticks", new.ticks),
+                ("drifted", new.drifted),
             ):
                 waiting: deque[Any] = getattr(self, f"_{name}")
                 waiting.extend(rows)

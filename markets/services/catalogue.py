@@ -19,7 +19,7 @@ from alerts.services.journal import event_record
 from markets.domain.instruments import MarketState, Venue
 from markets.models import Market, Outcome, SyncRun, Watch
 from markets.selectors.watch import BACKGROUND
-from markets.services import catalogue_rows, issues
+from markets.services import catalogue_rows, drift, issues
 from markets.services.locks import alone
 from markets.services.watch import watch_prune, watch_set
 from markets.venues.base import CataloguePage, CatalogueSource, EventRecord, ParseError, VenueError
@@ -128,6 +128,8 @@ def _page_apply(venue: Venue, page: CataloguePage, counts: Counts, seen: set[str
                 payload={"before": before, "after": after},
                 now=now,
             )
+    drift.drifted_note(venue, page.drifted, now=now)
+    drift.facts_note(venue, result.facts, source="gamma.market", now=now)
     counts.events += len(events)
     counts.markets += sum(len(event.markets) for event in events)
     counts.written += result.written

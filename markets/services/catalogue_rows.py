@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 from django.utils import timezone
 
-from markets.domain.instruments import MarketState, Venue
-from markets.domain.units import decimal_from_micro, text_from_micro
+from markets.domain.instruments import FeeSchedule, MarketState, Venue, fee_words
+from markets.domain.units import decimal_from_micro, micro_from_decimal, text_from_micro
 from markets.models import Event, Market, Outcome, Tag
-from markets.venues.base import EventRecord, MarketRecord, ParseError
+from markets.venues.base import EventRecord, FactChange, MarketRecord, ParseError
 
 _EVENT_FIELDS = [
     "slug",
@@ -42,6 +42,7 @@ class Written:
     written: int = 0
     resolved: list[tuple[int, str, dict[str, str]]] = field(default_factory=list)
     ticks: list[tuple[int, str, str, str]] = field(default_factory=list)
+    facts: list[FactChange] = field(default_factory=list)  # of open markets: fee, tick, minimum size
     refused: list[ParseError] = field(default_factory=list)
 
 
@@ -130,6 +131,8 @@ def _markets(venue: Venue, wanted: dict[str, tuple[MarketRecord, Event]], now: d
             changed.append((row, record))
             if row.tick != (tick := decimal_from_micro(record.tick)):
                 result.ticks.append((row.pk, record.question, f"{row.tick:f}", f"{tick:f}"))
+            if row.state == record.state == MarketState.OPEN:
+                result.facts += _facts_changed(row, record)
         if record.state is MarketState.RESOLVED and row.state != MarketState.RESOLVED:
             resolving.append((row, record))
             row.resolved_at = timezone.now()  # when we booked it: readers follow this as a cursor
@@ -143,6 +146,22 @@ def _markets(venue: Venue, wanted: dict[str, tuple[MarketRecord, Event]], now: d
         if row.pk in known:
             payouts = {o.label: text_from_micro(o.payout or 0) for o in record.outcomes}
             result.resolved.append((row.pk, row.question, payouts))
+
+
+def _facts_changed(row: Market, record: MarketRecord) -> list[FactChange]:
+    """Return what an order would be priced or judged by and is not what it was. A fee that becomes known is no news."""
+    pairs = [
+        ("tick", text_from_micro(micro_from_decimal(row.tick)), text_from_micro(record.tick)),
+        ("minimum_size", text_from_micro(micro_from_decimal(row.minimum_size)), text_from_micro(record.minimum_size)),
+    ]
+    if row.fee_known:
+        before = FeeSchedule(rate_ppm=row.fee_rate_ppm, exponent=row.fee_exponent)
+        pairs.append(("fee", fee_words(before), fee_words(record.fee)))
+    return [
+        FactChange(market_id=row.pk, field=name, before=before, after=after)
+        for name, before, after in pairs
+        if before != after
+    ]
 
 
 def _contradiction(row: Market | None, record: MarketRecord, taken: dict[str, str]) -> ParseError | None:

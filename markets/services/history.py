@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from alerts.services.journal import event_record
 from markets.domain.candles import CandleRow
 from markets.domain.events import TradePrint as PrintEvent
 from markets.domain.units import decimal_from_micro
 from markets.models import Candle, Market, Outcome, TradePrint
+from markets.services import drift
+from markets.venues.base import FactChange
 
 
 def trades_record(trades: Sequence[tuple[int, PrintEvent]]) -> None:
@@ -92,8 +95,8 @@ def candles_record(rows: Sequence[CandleRow]) -> None:
 
 
 @transaction.atomic
-def ticks_record(ticks: Sequence[tuple[int, int]]) -> None:
-    """Store the tick sizes that the socket announced, before the next sync would; journalled once per market."""
+def ticks_record(ticks: Sequence[tuple[int, int]], *, source: str = "ws.tick_size_change") -> None:
+    """Store the tick sizes that the venue announced, before the next sync would; journalled once per market."""
     for market_id, micro in dict(ticks).items():
         tick = decimal_from_micro(micro)
         market = Market.objects.select_for_update().filter(pk=market_id).exclude(tick=tick).first()
@@ -111,6 +114,10 @@ def ticks_record(ticks: Sequence[tuple[int, int]]) -> None:
             actor="feed",
             payload={"before": f"{before:f}", "after": f"{tick:f}"},
         )
+        change = FactChange(
+            market_id=market_id, field="tick", before=f"{before.normalize():f}", after=f"{tick.normalize():f}"
+        )
+        drift.facts_note(market.venue, [change], source=source, now=timezone.now())
 
 
 def _at(ms: int) -> datetime:

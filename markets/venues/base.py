@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from markets.domain.drift import Difference
 from markets.domain.events import BookSnapshot, FeedEvent, Level
 from markets.domain.instruments import Category, FeeSchedule, MarketState, Venue
 
@@ -118,9 +119,49 @@ class EventRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drifted:
+    """Something that is not as declared, and the market it was seen on, if it was one."""
+
+    source: str
+    difference: Difference
+    condition_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactChange:
+    """A fee, tick or minimum size of a market that is not what it was."""
+
+    market_id: int
+    field: str  # fee, tick, minimum_size
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CataloguePage:
     events: tuple[EventRecord, ...]
     refused: tuple[ParseError, ...] = ()
+    drifted: tuple[Drifted, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradedFacts:
+    """What decides whether an order in a market is valid, from where orders are sent to. None: not said."""
+
+    condition_id: str
+    tick: int
+    minimum_size: int
+    neg_risk: bool
+    accepting: bool
+    fee: FeeSchedule | None
+    token_ids: tuple[str, ...]
+    drifted: tuple[Drifted, ...] = ()
+
+
+class FactsSource(Protocol):
+    """Reads one market's trading facts. Raises VenueUnavailable, VenueRefused or ParseError."""
+
+    def facts_get(self, condition_id: str) -> TradedFacts: ...
 
 
 class CatalogueSource(Protocol):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from django.conf import settings
 
+from markets.domain.drift import Shape
 from markets.domain.instruments import FeeSchedule, Venue
 from markets.domain.units import Usd
-from markets.venues.base import BookSource, CatalogueSource, FeedProtocol
+from markets.venues.base import BookSource, CatalogueSource, FactsSource, FeedProtocol
 from markets.venues.polymarket.catalogue import PolymarketCatalogue
 from markets.venues.polymarket.client import PolymarketBooks, PolymarketHttp
+from markets.venues.polymarket.clob_facts import PolymarketFacts
 from markets.venues.polymarket.feed import PolymarketFeed
 from markets.venues.polymarket.fees import taker_fee
+from markets.venues.polymarket.shapes import SHAPES as POLYMARKET_SHAPES
 
 CATALOGUES: dict[Venue, Callable[[], CatalogueSource]] = {
     Venue.POLYMARKET: lambda: PolymarketCatalogue(PolymarketHttp(settings.POLYMARKET["gamma"], timeout_s=20)),
@@ -20,6 +23,11 @@ CATALOGUES: dict[Venue, Callable[[], CatalogueSource]] = {
 BOOKS: dict[Venue, Callable[[], BookSource]] = {
     Venue.POLYMARKET: lambda: PolymarketBooks(PolymarketHttp(settings.POLYMARKET["clob"], timeout_s=4)),
 }
+FACTS: dict[Venue, Callable[[], FactsSource]] = {
+    Venue.POLYMARKET: lambda: PolymarketFacts(PolymarketHttp(settings.POLYMARKET["clob"], timeout_s=4)),
+}
+# What each source of a venue is declared to send; the drift sentinel compares with it.
+SHAPES: dict[Venue, Mapping[str, Shape]] = {Venue.POLYMARKET: POLYMARKET_SHAPES}
 # (price, size, schedule) -> what the taker of one trade pays
 TAKER_FEES: dict[Venue, Callable[[int, int, FeeSchedule | None], Usd]] = {Venue.POLYMARKET: taker_fee}
 FEEDS: dict[Venue, Callable[[], FeedProtocol]] = {Venue.POLYMARKET: PolymarketFeed}

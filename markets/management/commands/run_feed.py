@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from markets.domain.instruments import Venue
 from markets.feed.listener import Listener
 from markets.feed.recorder import Recorder
+from markets.feed.sentinel import Sentinel
 from markets.selectors.recording import recorded_facts
 from markets.venues import registry
 
@@ -38,6 +39,7 @@ class Command(BaseCommand):
             books=registry.BOOKS[venue](),
             url=registry.SOCKET_URLS[venue],
             tickstore_url=settings.TICKSTORE_URL,
+            sentinel=Sentinel(registry.SHAPES[venue]),
         )
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: listener.stop())

@@ -17,10 +17,20 @@ from typing import Any
 
 import msgspec
 
+from markets.domain.drift import differences
 from markets.domain.instruments import Category, MarketState
 from markets.domain.units import ONE
-from markets.venues.base import CataloguePage, EventRecord, MarketRecord, OutcomeRecord, ParseError, TagRecord
+from markets.venues.base import (
+    CataloguePage,
+    Drifted,
+    EventRecord,
+    MarketRecord,
+    OutcomeRecord,
+    ParseError,
+    TagRecord,
+)
 from markets.venues.polymarket.fees import schedule_from_gamma
+from markets.venues.polymarket.shapes import SHAPES
 
 _MAX_MONEY = Decimal(10) ** 14
 _PENDING = {"requested", "proposed", "disputed"}
@@ -168,12 +178,27 @@ def _decoded_list(body: bytes, source: str) -> list[Any]:
 def _events(rows: list[Any]) -> CataloguePage:
     events: list[EventRecord] = []
     refused: list[ParseError] = []
+    drifted: list[Drifted] = []
     for row in rows:
         try:
             events.append(event_from_json(row))
+            drifted += _drifted(row.get("markets") or [])
         except ParseError as error:
             refused.append(error)
-    return CataloguePage(events=tuple(events), refused=tuple(refused))
+    return CataloguePage(events=tuple(events), refused=tuple(refused), drifted=tuple(drifted))
+
+
+def _drifted(markets: list[Any]) -> list[Drifted]:
+    """Return how the markets on the order book differ from what Gamma is known to send."""
+    found: list[Drifted] = []
+    for market in markets:
+        if not isinstance(market, dict) or not market.get("enableOrderBook") or market.get("closed"):
+            continue
+        condition = market.get("conditionId")
+        for difference in differences(market, SHAPES["gamma.market"]):
+            named = condition if isinstance(condition, str) else ""
+            found.append(Drifted(source="gamma.market", difference=difference, condition_id=named))
+    return found
 
 
 def event_from_json(values: object) -> EventRecord:
