@@ -35,8 +35,9 @@ def test_one_connection_is_kept_and_used_again() -> None:
         pool.close()
     assert host.visits == 1 and len(host.requests) == 20
     lines = [
-        "POST /order?3 HTTP/1.1", f"Host: 127.0.0.1:{host.port}", "User-Agent: polybot-desk", "Accept: application/json",
-        "Accept-Encoding: identity", "X-Key: 1", "Content-Type: application/json", "Content-Length: 2", "", "{}",
+        "POST /order?3 HTTP/1.1", f"Host: 127.0.0.1:{host.port}", "User-Agent: polybot-desk",
+        "Accept: application/json", "Accept-Encoding: identity", "X-Key: 1", "Content-Type: application/json",
+        "Content-Length: 2", "", "{}",
     ]  # fmt: skip
     assert host.requests[3].decode() == "\r\n".join(lines)
 
