@@ -14,6 +14,7 @@ from markets.venues.trading import OrderGateway, OrderMaker, OrderTerms, Unsigne
 
 if TYPE_CHECKING:
     from markets.venues.polymarket.calls import Call
+    from markets.venues.polymarket.credentials import ApiCredentials
     from markets.venues.polymarket.transactions import GasFacts, RelayFacts
 
 
@@ -42,6 +43,10 @@ class Signer(Protocol):
 class Gateways(Protocol):
     def gateway(self, account_id: int) -> OrderGateway:
         """Return the account's gateway, made once and kept warm. Raises KeyRefused without credentials."""
+        ...
+
+    def credentials(self, account_id: int) -> ApiCredentials:
+        """Return what the user channel asks for in its first message. Keep it out of everything else."""
         ...
 
     def forget(self, account_id: int) -> None: ...
@@ -90,6 +95,12 @@ def gateway(account_id: int) -> OrderGateway:
     if _Held.gateways is None:
         raise NotInThisProcess("this process holds no API credentials")
     return _Held.gateways.gateway(account_id)
+
+
+def credentials(account_id: int) -> ApiCredentials:
+    if _Held.gateways is None:
+        raise NotInThisProcess("this process holds no API credentials")
+    return _Held.gateways.credentials(account_id)
 
 
 def forget(account_id: int) -> None:
