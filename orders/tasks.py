@@ -6,7 +6,9 @@ from celery import shared_task
 from django.utils import timezone
 
 from orders.selectors.portfolio import account_list
-from orders.services import conditions, execution, pnl, reconciliation, settlement, sweep
+from orders.services import conditions, execution, plans, pnl, reconciliation, settlement, sweep
+from orders.services.submission.stages import running_clock
+from orders.services.submission.tend import tend
 
 
 @shared_task(acks_late=True, expires=30)
@@ -17,14 +19,27 @@ def submit_order(order_id: int) -> None:
 
 @shared_task(acks_late=True, expires=60)
 def cancel_order(order_id: int) -> None:
-    """Ask for the end of one order."""
+    """Ask for the end of one order. A lost message is found by `tend_orders`."""
     execution.order_cancel_request(order_id, "requested", "", timezone.now())
+
+
+@shared_task(acks_late=True, expires=0.9)
+def advance_plans() -> None:
+    """Every second: the next step of every execution plan that is due."""
+    plans.plans_advance(timezone.now())
 
 
 @shared_task(acks_late=True, expires=9)
 def sweep_orders() -> None:
     """Every 10 s: what lost messages and crashes left behind."""
     sweep.orders_sweep(timezone.now())
+
+
+@shared_task(acks_late=True, expires=2)
+def tend_orders() -> None:
+    """Every 2 s: unsent orders, unknown outcomes and wanted cancels of live accounts."""
+    now = timezone.now()
+    tend(now, running_clock(now))
 
 
 @shared_task(acks_late=True, expires=25)

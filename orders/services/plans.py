@@ -26,7 +26,7 @@ from orders.models import Account, ExecutionPlan, PlanLeg
 from orders.selectors.plans import WORKING, children_of, order_as_child, plan_core, plans_due
 from orders.services.children import OutsideEnvelope, child_create, plan_recount
 from orders.services.envelopes import unwind_create
-from orders.services.execution import order_cancel_request, order_submit
+from orders.services.execution import order_cancel_request, orders_submit
 from orders.services.faults import faultpoint
 from orders.services.kill import killed
 from orders.services.placement import ReservationError
@@ -44,7 +44,8 @@ class Done:
     """What one look at a plan came to."""
 
     order_ids: list[int] = field(default_factory=list)
-    cancels: int = 0
+    cancels: list[int] = field(default_factory=list)  # orders to ask for the end of, after the commit
+    reason: str = ""
     ended: bool = False
 
 
@@ -67,11 +68,13 @@ def plan_advance(plan_id: int, now: datetime) -> Done:
         row = plan_lock(plan_id)
         done = _step(row, legs, books, now)
         faultpoint("plan.stepped")
-    for order_id in done.order_ids:
+    for order_id in done.cancels:
+        order_cancel_request(order_id, done.reason, "desk", now)
+    if done.order_ids:
         try:
-            order_submit(order_id, now)
+            orders_submit(done.order_ids, now)
         except Exception:
-            log.exception("submit left to the sweep", extra={"order": order_id, "plan": plan_id})
+            log.exception("submit left to the sweep", extra={"orders": done.order_ids, "plan": plan_id})
     return done
 
 
@@ -84,7 +87,8 @@ def plan_cancel(plan_id: int, reason: str, by: str, now: datetime) -> bool:
             plan_end(plan_lock(child.pk), PlanState.CANCELED, reason, now=now, by=by)
     ids = [plan_id, *ExecutionPlan.objects.filter(parent_id=plan_id).values_list("pk", flat=True)]
     for each in ids:
-        _cancel_children(each, reason, by, now)
+        for order_id in _working(children_of(each)):
+            order_cancel_request(order_id, reason, by, now)
     return stopped
 
 
@@ -105,7 +109,7 @@ def _step(row: ExecutionPlan, legs: Sequence[PlanLeg], books: Mapping[int, BookV
     facts = market_facts({leg.market_id for leg in legs})
     if reason := obstacle(row, plan, facts):
         plan_end(row, PlanState.CANCELED, reason, now=now, by="desk")
-        return Done(cancels=_cancel(children, reason, "desk", now), ended=True)
+        return Done(cancels=_working(children), reason=reason, ended=True)
     if row.state == ExecutionPlan.State.UNWINDING:
         return _unwinding(row, now)
     scene = _scene(row, plan, books, facts, now)
@@ -115,9 +119,7 @@ def _step(row: ExecutionPlan, legs: Sequence[PlanLeg], books: Mapping[int, BookV
 def _take(
     row: ExecutionPlan, plan: Plan, steps: Steps, *, scene: Scene, facts: Mapping[int, MarketFacts], now: datetime
 ) -> Done:
-    done = Done()
-    for order_id in steps.cancels:
-        done.cancels += order_cancel_request(order_id, f"{row.kind} plan {row.pk}", "desk", now)
+    done = Done(cancels=list(steps.cancels), reason=f"{row.kind} plan {row.pk}")
     if steps.end is not None:
         done.ended = plan_end(row, steps.end, steps.reason, now=now)
         return done
@@ -262,13 +264,8 @@ def _due(row: ExecutionPlan, at: datetime | None) -> None:
     ExecutionPlan.objects.filter(pk=row.pk).update(next_due_at=at)
 
 
-def _cancel(children: Sequence[Child], reason: str, by: str, now: datetime) -> int:
-    ids = [child.order_id for child in children if child.phase is not Phase.ENDED and not child.ending]
-    return sum(order_cancel_request(order_id, reason, by, now) for order_id in ids)
-
-
-def _cancel_children(plan_id: int, reason: str, by: str, now: datetime) -> int:
-    return _cancel(children_of(plan_id), reason, by, now)
+def _working(children: Sequence[Child]) -> list[int]:
+    return [child.order_id for child in children if child.phase is not Phase.ENDED and not child.ending]
 
 
 __all__ = ["obstacle", "plan_advance", "plan_cancel", "plans_advance", "plans_cancel", "plans_stop"]
