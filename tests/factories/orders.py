@@ -171,3 +171,17 @@ def paper_trade(
         fee=Decimal(fee),
         at=AT + timedelta(seconds=1),
     )
+
+
+def venue_account_make(environment: str = "sandbox", **values: Any) -> Account:
+    """Return a connected account without money or keys: for whatever asks about it, not for what it sends."""
+    n = next(_numbers)
+    fields = {
+        "name": f"{environment} {n}",
+        "owner": get_user_model().objects.create_user(username=f"owner{n}"),
+        "venue": "polymarket",
+        "environment": environment,
+        "connection": "ready",
+        "reconciled_at": AT,
+    }
+    return Account.objects.create(**{**fields, **values})

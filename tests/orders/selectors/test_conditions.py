@@ -13,16 +13,14 @@ from orders.domain.readiness import send_obstacle
 from orders.models import Account, ExternalOrder, HeartbeatState, StreamState, VenueCondition
 from orders.selectors.conditions import conditions_get
 from tests.factories.markets import outcome_make
-from tests.factories.orders import account_make
+from tests.factories.orders import account_make, venue_account_make
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 def sandbox() -> Account:
-    account = account_make("100")
-    Account.objects.filter(pk=account.pk).update(environment="sandbox", connection="ready", reconciled_at=NOW)
-    return account
+    return venue_account_make("sandbox", reconciled_at=NOW)
 
 
 def test_a_paper_account_is_trivially_fine() -> None:

@@ -12,7 +12,7 @@ from markets.venues.base import VenueUnavailable
 from orders.domain.readiness import VenueMode, mode_now
 from orders.models import Account, VenueCondition
 from orders.services.conditions import clock_read, conditions_measure, venue_mode_note
-from tests.factories.orders import account_make
+from tests.factories.orders import account_make, venue_account_make
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -66,9 +66,7 @@ def row(environment: str = "live") -> VenueCondition:
 
 @pytest.fixture
 def live() -> Account:
-    account = account_make("100")
-    Account.objects.filter(pk=account.pk).update(environment="live")
-    return account
+    return venue_account_make("live")
 
 
 def test_half_the_round_trip_is_taken_off_and_the_quickest_answer_counts() -> None:
@@ -181,8 +179,7 @@ def test_an_absurd_pause_is_cut() -> None:
 
 
 def test_a_mode_that_ended_by_the_clock_is_written_down_by_the_next_measurement() -> None:
-    account = account_make("100")
-    Account.objects.filter(pk=account.pk).update(environment="sandbox")
+    venue_account_make("sandbox")
     note("cancel_only", 5)
     measure(Probe(), NOW + timedelta(seconds=3))
     assert row("sandbox").mode == "cancel_only"
