@@ -79,3 +79,5 @@ class KillSwitch(models.Model):
     by = models.CharField(max_length=120, blank=True)
     at = models.DateTimeField(null=True, blank=True)
     empty_reads = models.IntegerField(default=0)  # consecutive reads that saw no open order at the venue
+    empty_since = models.DateTimeField(null=True, blank=True)  # the first of them
+    confirmed_at = models.DateTimeField(null=True, blank=True)  # nothing rests anywhere and nothing can still arrive

@@ -10,12 +10,17 @@ from django.db.models import Q
 
 from markets.domain.instruments import Side
 from orders.domain.intents import OriginKind
-from orders.domain.lifecycle import OPEN, RESTING, OrderState, TradingState
+from orders.domain.lifecycle import OPEN, RESTING, Environment, OrderState, TradingState
 from orders.models import Account, Order, PaperOrder
+from orders.services import keyholder
 from orders.services.execution import cancel_all, order_cancel_request, order_submit
-from orders.services.kill import empty_read_record, killed
+from orders.services.kill import empty_read_record, kill_confirmed, killed
 from orders.services.paper import order_lost, paper_sync, pending_venue_orders
 from orders.services.states import order_advance, order_lock
+from orders.services.submission import tend as tending
+from orders.services.submission.killing import account_clear, connected_accounts, unresolved_count
+from orders.services.submission.stages import running_clock
+from orders.services.submission.tend import left_behind, tend
 
 UNSENT_AFTER_S = 3  # an approved order whose message was lost is sent by the sweep
 ORDER_TTL_S = 600  # a strategy's order that nobody renewed for this long is cancelled
@@ -34,9 +39,11 @@ class Swept:
 def orders_sweep(now: datetime) -> Swept:
     """Send what was never sent, call UNKNOWN what outlived its lease, book what was not booked, enforce every stop."""
     asked = kill_enforce(now) if killed() else 0
-    stopped = stopped_cancel(now)
+    stopped = stopped_cancel(now) + market_cancel(now)
     submitted = sum(order_submit(order_id, now) for order_id in _unsent(now))
     unknown = sum(lease_expire(order_id, now) for order_id in _leases_over(now))
+    tended = tend(now, running_clock(now))
+    submitted, unknown = submitted + tended.submitted, unknown + tended.unknown
     booked = sum(paper_sync(venue_order_id, now=now) for venue_order_id in pending_venue_orders())
     lost = sum(order_lost(order_id, now=now) for order_id in _unknown())
     return Swept(submitted=submitted, unknown=unknown, booked=booked, lost=lost, killed=asked, stopped=stopped)
@@ -44,6 +51,8 @@ def orders_sweep(now: datetime) -> Swept:
 
 def lease_expire(order_id: int, now: datetime) -> bool:
     """Call an order UNKNOWN whose sender did not report within the lease. It keeps its reservation."""
+    if Order.objects.filter(pk=order_id, submission__isnull=False).exists():
+        return tending.lease_expire(order_id, now)
     with transaction.atomic():
         order = order_lock(order_id)
         if order.state != OrderState.SENDING or order.lease_until is None or order.lease_until > now:
@@ -55,13 +64,28 @@ def lease_expire(order_id: int, now: datetime) -> bool:
 
 
 def kill_enforce(now: datetime) -> int:
-    """Ask for the end of every open order and count the reads that saw none at the venue (I13)."""
+    """Ask for the end of every open order, take everything off at the venues, and count the reads that saw none (I13).
+
+    The cancels go on until the kill is confirmed. An account that cannot be read is not empty.
+    """
     asked = sum(
         cancel_all(account_id, "kill switch", "sweep", now)
         for account_id in Account.objects.values_list("pk", flat=True)
     )
-    empty_read_record(empty=not PaperOrder.objects.filter(state=PaperOrder.State.LIVE).exists())
+    accounts = connected_accounts()
+    if accounts and not keyholder.can_sign():
+        return asked  # the trader clears and counts
+    if accounts and kill_confirmed() and not unresolved_count():
+        return asked
+    cleared = [account_clear(account_id, now) for account_id in accounts]
+    paper_empty = not PaperOrder.objects.filter(state=PaperOrder.State.LIVE).exists()
+    empty_read_record(empty=paper_empty and all(cleared), now=now, unresolved=unresolved_count())
     return asked
+
+
+def market_cancel(now: datetime) -> int:
+    """Ask for the end of live orders whose market changed its tick, closed or is about to."""
+    return sum(order_cancel_request(order_id, reason, "sweep", now) for order_id, reason in left_behind(now))
 
 
 def stopped_cancel(now: datetime) -> int:
@@ -97,13 +121,15 @@ def stale_cancel(now: datetime, *, ttl_s: int = ORDER_TTL_S) -> int:
 
 def _unsent(now: datetime) -> list[int]:
     due = Order.objects.filter(
-        state__in=[OrderState.RESERVED, OrderState.SIGNED], created_at__lt=now - timedelta(seconds=UNSENT_AFTER_S)
+        state__in=[OrderState.RESERVED, OrderState.SIGNED],
+        created_at__lt=now - timedelta(seconds=UNSENT_AFTER_S),
+        account__environment=Environment.PAPER,
     )
     return list(due.order_by("id").values_list("pk", flat=True)[:500])
 
 
 def _leases_over(now: datetime) -> list[int]:
-    over = Order.objects.filter(state=OrderState.SENDING, lease_until__lt=now)
+    over = Order.objects.filter(state=OrderState.SENDING, lease_until__lt=now, account__environment=Environment.PAPER)
     return list(over.order_by("id").values_list("pk", flat=True)[:500])
 
 

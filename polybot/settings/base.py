@@ -116,6 +116,7 @@ CELERY_TASK_ROUTES = {
         "orders.tasks.submit_order",
         "orders.tasks.cancel_order",
         "orders.tasks.sweep_orders",
+        "orders.tasks.tend_orders",
         "orders.tasks.expire_stale",
         "orders.tasks.settle_resolved",
         "orders.tasks.connect_account",

@@ -21,7 +21,7 @@ from markets.venues.trading import OrderGateway
 from orders.domain import submission
 from orders.domain.lifecycle import OPEN, Environment, OrderState
 from orders.models import Order, OrderSubmission, SendAttempt
-from orders.services import keyholder
+from orders.services import keyholder, rate_budget
 from orders.services.faults import faultpoint
 from orders.services.kill import killed
 from orders.services.states import order_event, order_label, orders_lock
@@ -30,7 +30,7 @@ from orders.services.submission_rows import milliseconds, submission_of, submiss
 log = logging.getLogger(__name__)
 
 WITHIN_MS = 15_000
-MOST_AT_ONCE = 1_000  # ids in one request; the venue takes more, but one answer should not be about everything
+MOST_AT_ONCE = 100  # ids in one request: fewer than any signing key's budget of cancels holds at once
 AGAIN_MS = (1_000, 2_000, 4_000, 8_000, 16_000, 30_000)
 # An order in SENDING is waited for: its answer or the end of its lease comes within seconds.
 ASKABLE = (OrderState.LIVE, OrderState.MATCHED, OrderState.DELAYED, OrderState.UNKNOWN, OrderState.QUARANTINED)
@@ -61,7 +61,7 @@ class CancelResult:
 def cancels_due(now: datetime) -> dict[int, list[int]]:
     """Return the open orders of live accounts whose cancel is to be sent (again) now, by account."""
     rows = (
-        Order.objects.filter(state__in=ASKABLE, cancel_requested_at__isnull=False, submission__isnull=False)
+        Order.objects.filter(state__in=ASKABLE, cancel_requested_at__isnull=False, submission__ending="")
         .exclude(account__environment=Environment.PAPER)
         .values_list("account_id", "pk")
         .order_by("pk")
@@ -79,7 +79,7 @@ def cancel_claim(account_id: int, order_ids: Sequence[int], *, now: datetime, re
     """Put requests for the end of these orders on record, in as few as possible; return what to send.
 
     `reason` also asks for the end of orders that nobody asked about before. Orders that are over, never left or were
-    asked about a moment ago are left out.
+    asked about a moment ago are left out, and so are those that the rate budget has no room for.
     """
     with transaction.atomic():
         orders = [o for o in orders_lock(account_id, order_ids) if o.state in ASKABLE]
@@ -99,6 +99,7 @@ def cancel_claim(account_id: int, order_ids: Sequence[int], *, now: datetime, re
             if not urgent and not submission.may_cancel(submission_of(order, row), now_ms=milliseconds(now)):
                 continue
             going.append((order, row, number + 1))
+        going = _within_budget(going)
         SendAttempt.objects.bulk_create(
             SendAttempt(order=order, kind=SendAttempt.Kind.CANCEL, number=number, claimed_at=now)
             for order, _, number in going
@@ -178,6 +179,16 @@ def cancel_now(account_id: int, order_ids: Sequence[int], *, now: datetime, reas
         total.unknown += done.unknown
         total.orders += done.orders
     return total
+
+
+def _within_budget(going: list[tuple[Order, OrderSubmission, int]]) -> list[tuple[Order, OrderSubmission, int]]:
+    """Return the first of them that the shared budget lets go now, in requests of at most `MOST_AT_ONCE`."""
+    for start in range(0, len(going), MOST_AT_ONCE):
+        account, part = going[0][0].account, going[start : start + MOST_AT_ONCE]
+        if rate_budget.take(account.venue, account.signer_address, "cancel", len(part)) > 0:
+            log.warning("cancels wait for the rate budget", extra={"account": account.pk, "orders": len(going) - start})
+            return going[:start]
+    return going
 
 
 def _request(order: Order, reason: str, *, now: datetime) -> None:

@@ -22,7 +22,7 @@ from orders.models import Account, Order, OrderSubmission, SendAttempt
 from orders.services.faults import faultpoint
 from orders.services.kill import kill_set, killed_for_share
 from orders.services.states import order_advance, orders_lock
-from orders.services.submission.obstacles import Gathered, live_obstacle, unknown_wishes
+from orders.services.submission.obstacles import Gathered, condition_obstacle, live_obstacle, unknown_wishes
 from orders.services.submission.signing import NotReady, Ready
 from orders.services.submission_rows import (
     milliseconds,
@@ -36,6 +36,7 @@ from orders.services.submission_rows import (
 log = logging.getLogger(__name__)
 
 UNSENT = (OrderState.RESERVED, OrderState.SIGNED)
+AGAIN_MS = 1_000  # after which an order that waits for the venue is looked at again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,12 @@ def orders_claim(
             reason = reason or live_obstacle(
                 order, known, killed=killed, now=now, tick=made[order.pk].tick, unknown=unknown
             )
-            if reason:
+            passing = "" if reason else condition_obstacle(order, known, now=now)
+            if passing and order.state == OrderState.SIGNED:
+                # It was tried already and waits for the venue: its age decides how long (V13).
+                result.later[order.pk] = milliseconds(now) + AGAIN_MS
+                continue
+            if reason := reason or passing:
                 order_advance(order, OrderState.ABANDONED, now=now, reason=reason)
                 result.abandoned.append(order.pk)
                 continue

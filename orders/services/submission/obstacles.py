@@ -92,7 +92,7 @@ def live_obstacle(
     tick: int,
     unknown: Mapping[Wish, int],
 ) -> str:
-    """Return what stops this order of a live account, or "". `tick` is the one its amounts were made for."""
+    """Return what stops this order of a live account for good, or "". `tick` is the one its amounts were made for."""
     if reason := standing(order, killed=killed, now=now):
         return reason
     terms = known.terms.get(order.outcome_id)
@@ -106,8 +106,11 @@ def live_obstacle(
         (order.expires_at is not None and order.expires_at <= now, "its time is over"),
         (other != order.pk, f"order {other} of the same kind has an unknown outcome"),
     )
-    if reason := next((reason for stands, reason in obstacles if stands), ""):
-        return reason
+    return next((reason for stands, reason in obstacles if stands), "")
+
+
+def condition_obstacle(order: Order, known: Gathered, *, now: datetime) -> str:
+    """Return what stops it at this moment and may pass: streams, clocks, books, the venue's mode (I14)."""
     conditions = known.conditions.get(order.outcome_id)
     if conditions is None:
         return "the state of the venue was not read"

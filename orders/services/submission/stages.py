@@ -17,7 +17,7 @@ from markets.venues.base import VenueError
 from markets.venues.trading import OrderGateway
 from orders.domain.readiness import VenueMode
 from orders.models import Account, Order, VenueCondition
-from orders.services import keyholder
+from orders.services import keyholder, rate_budget
 from orders.services.conditions import venue_mode_note
 from orders.services.submission.answers import Stored, answers_store
 from orders.services.submission.cancels import cancel_now
@@ -49,10 +49,24 @@ def claims_make(account_id: int, order_ids: Sequence[int], clock: Clock) -> Clai
     keyholder.gateway(account_id)  # nothing is claimed that could not be sent
     account = Account.objects.get(pk=account_id)
     orders = list(Order.objects.filter(pk__in=list(order_ids), account_id=account_id, state__in=UNSENT).order_by("pk"))
+    orders, later = _within_budget(account, orders, clock)
     if not orders:
-        return Claims()
+        return Claims(later=later)
     ready = make_ready(account, orders)
-    return orders_claim(account, ready, gathered(account, orders), now=clock())
+    claims = orders_claim(account, ready, gathered(account, orders), now=clock())
+    claims.later |= later
+    return claims
+
+
+def _within_budget(account: Account, orders: list[Order], clock: Clock) -> tuple[list[Order], dict[int, int]]:
+    """Take from the shared budget before the claim, so that no lease runs while an order waits for its turn."""
+    for place in range(len(orders)):
+        wait_s = rate_budget.take(account.venue, account.signer_address, "order")
+        if wait_s > 0:
+            at_ms = milliseconds(clock()) + int(wait_s * 1000) + 1
+            log.info("orders wait for the rate budget", extra={"account": account.pk, "orders": len(orders) - place})
+            return orders[:place], {order.pk: at_ms for order in orders[place:]}
+    return orders, {}
 
 
 def parts_of(account_id: int, claimed: Sequence[Claimed]) -> list[list[Claimed]]:

@@ -38,7 +38,7 @@ from orders.services.kill import killed, killed_for_share
 from orders.services.legs import legs_ingest
 from orders.services.states import order_lock
 from orders.services.submission.claim import Claimed, attempt_record, order_claim_again, tampered_stop
-from orders.services.submission.obstacles import gathered, live_obstacle
+from orders.services.submission.obstacles import condition_obstacle, gathered, live_obstacle
 from orders.services.submission.signing import NotReady, maker_of, read_back
 from orders.services.submission_rows import milliseconds, submission_of, submission_store
 
@@ -207,7 +207,9 @@ def _stopped(account: Account, row: OrderSubmission, *, now: datetime) -> bool:
     young = Order(**{f.attname: getattr(order, f.attname) for f in Order._meta.concrete_fields})
     young.account, young.created_at = account, now
     known = gathered(account, [order])
-    return bool(live_obstacle(young, known, killed=killed(), now=now, tick=micro_from_decimal(row.tick), unknown={}))
+    tick = micro_from_decimal(row.tick)
+    for_good = live_obstacle(young, known, killed=killed(), now=now, tick=tick, unknown={})
+    return bool(for_good or condition_obstacle(young, known, now=now))
 
 
 def _claim_again(account: Account, order_id: int, *, wanted: bool, now: datetime) -> Claimed | None:
