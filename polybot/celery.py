@@ -3,7 +3,7 @@
 import os
 
 from celery import Celery
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_shutdown
 
 from polybot.logs import connect_tasks
 
@@ -31,3 +31,18 @@ def take_role(**_: object) -> None:
         from polybot import roles
 
         roles.install(settings.POLYBOT_ROLE)
+        if settings.POLYBOT_ROLE == "trader":
+            from orders.services.submission import senders
+
+            senders.start()
+
+
+@worker_shutdown.connect(weak=False)
+def drain_senders(**_: object) -> None:
+    """Send what is claimed and store its answers before the process ends; everything else waits in its row."""
+    from django.conf import settings
+
+    if settings.POLYBOT_ROLE == "trader":
+        from orders.services.submission import senders
+
+        senders.stop()

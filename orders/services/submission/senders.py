@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 BOOKERS, POSTERS = 3, 16
 MOST_WAITING = 1_000  # orders; more are left to the sweep
 MOST_TOGETHER = 30  # orders claimed, or answers stored, in one commit
+DRAIN_S = 3.0  # a process that is told to stop gets little more; what is cut off is an unknown outcome
 IDLE_S = 60.0  # after this long without work a thread gives its database connection back
 
 Job = Callable[[], None]
@@ -116,7 +117,7 @@ class Senders:
                 self._cancels.setdefault(account_id, set()).update(order_ids)
                 self._cancellable.notify()
 
-    def stop(self, drain_s: float = 16.0) -> Load:
+    def stop(self, drain_s: float) -> Load:
         """Claim nothing more, send what is claimed, store its answers, and end; return what is left after `drain_s`."""
         faultpoint("drain.begun")
         deadline = monotonic() + drain_s
@@ -292,7 +293,7 @@ def start(**options: int) -> Senders:
     return _Pool.running
 
 
-def stop(drain_s: float = 16.0) -> None:
+def stop(drain_s: float = DRAIN_S) -> None:
     pool, _Pool.running = _Pool.running, None
     if pool is not None:
         left = pool.stop(drain_s)
