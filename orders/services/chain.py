@@ -94,7 +94,7 @@ def action_create(
     if not preview:
         _hold(action)
     action.save()
-    _event(action, now=now, actor=by)
+    action_event(action, now=now, actor=by)
     return action
 
 
@@ -153,7 +153,7 @@ def action_advance(
     for name, value in changes.items():
         setattr(action, name, value)
     if journal:
-        _event(action, now=now, actor=actor)
+        action_event(action, now=now, actor=actor)
 
 
 def calls_of(action: ChainAction) -> list[Call]:
@@ -198,7 +198,10 @@ def _shares(action: ChainAction) -> list[tuple[int, Decimal]]:
     return [(int(o), Decimal(s)) for o, s in sorted(action.expected["hold_shares"].items()) if Decimal(s)]
 
 
-def _event(action: ChainAction, *, now: datetime, actor: str = "") -> None:
+def action_event(
+    action: ChainAction, *, now: datetime, actor: str = "", payload: Mapping[str, Any] | None = None
+) -> None:
+    """Write one event about the action's state to its account's stream."""
     state = ChainState(action.state)
     says = "; ".join(action.expected["says"])
     reason = f": {action.state_reason}" if action.state_reason else ""
@@ -222,6 +225,7 @@ def _event(action: ChainAction, *, now: datetime, actor: str = "") -> None:
             "reason": action.state_reason,
             "transaction_hash": action.transaction_hash or "",
             "calls": action.expected["says"],
-        },
+        }
+        | dict(payload or {}),
         now=now,
     )

@@ -18,14 +18,15 @@ from django.db.models import F
 from alerts.domain.events import Severity
 from markets.domain.instruments import Side
 from markets.domain.units import Price, Shares, Usd, decimal_from_micro, micro_from_decimal, notional_up
+from orders.domain.conversions import position_replayed
 from orders.domain.ledger import Fill as LedgerFill
-from orders.domain.ledger import LedgerError, entries_for_fill, entries_for_void, position_after, position_from
+from orders.domain.ledger import LedgerError, entries_for_fill, entries_for_void, position_after
 from orders.domain.ledger import Position as HeldPosition
 from orders.domain.lifecycle import TERMINAL, OrderState
 from orders.domain.reserve import FEE_ROUNDING
 from orders.models import Account, Fill, LedgerTransaction, Order, Position
 from orders.selectors.rows import fill_of, position_of
-from orders.services.books import entries_read, transaction_record
+from orders.services.books import entries_read, movements_read, transaction_record
 from orders.services.faults import faultpoint
 from orders.services.states import order_advance, order_event, order_label, order_lock, plain
 
@@ -186,9 +187,9 @@ def _void(order: Order, row: Fill, *, reason: str, now: datetime) -> bool:
     entries = entries_for_void(entries_read(account_id=row.account_id, kind="fill", reference=f"fill:{row.pk}"))
     position, market_id = _position_row(order, now=now)
     empty = HeldPosition(outcome_id=row.outcome_id, market_id=market_id)
-    rest = Fill.objects.filter(account_id=row.account_id, outcome_id=row.outcome_id, voided=False).order_by("id")
+    rest = movements_read(account_id=row.account_id, outcome_id=row.outcome_id, without=f"fill:{row.pk}")
     try:
-        after = position_from(empty, [fill_of(fill) for fill in rest])
+        after = position_replayed(empty, rest)
     except LedgerError as error:
         raise FillError(f"fill {row.pk} cannot be voided: without it the account {error}") from error
     realized = after.realized - micro_from_decimal(position.realized)

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from django.db import connection
 
+from orders.domain.chain import OPEN as CHAIN_OPEN
 from orders.domain.lifecycle import OPEN, RESTING, OrderState
 from orders.services.invariants_live import live_questions
 
@@ -51,7 +52,12 @@ def ledger_sum(account_ids: Sequence[int] | None = None) -> dict[str, str]:
         return {f"account {account} {asset}": str(total) for account, asset, total in cursor.fetchall()}
 
 
-_OPEN = {"open": sorted(OPEN)}
+_OPEN = {"open": sorted(OPEN), "underway": sorted(CHAIN_OPEN)}
+# What transactions outside the book have set aside until they end.
+_HELD_CASH = """(SELECT COALESCE(SUM((c.expected->>'hold_cash')::numeric), 0) FROM orders_chainaction c
+    WHERE c.account_id = a.id AND c.state = ANY(%(underway)s))"""
+_HELD_SHARES = """(SELECT COALESCE(SUM((c.expected->'hold_shares'->>(p.outcome_id::text))::numeric), 0)
+    FROM orders_chainaction c WHERE c.account_id = p.account_id AND c.state = ANY(%(underway)s))"""
 _MINE = "(%(ids)s::bigint[] IS NULL OR {0}account_id = ANY(%(ids)s))"
 _RECENT_ORDERS = (
     _MINE.format("o.") + " AND (%(since)s::timestamptz IS NULL OR o.created_at >= %(since)s OR o.state = ANY(%(open)s))"
@@ -128,22 +134,25 @@ _QUESTIONS: tuple[tuple[str, str, str, str, dict[str, object]], ...] = (
     (
         "I10",
         "account {0} outcome {1}",
-        "promised {2} of {3} shares, open sells need {4}",
-        f"""SELECT p.account_id, p.outcome_id, p.reserved_size, p.size, COALESCE(SUM(o.reserved), 0)
+        "promised {2} of {3} shares, open sells and transactions need {4}",
+        f"""SELECT p.account_id, p.outcome_id, p.reserved_size, p.size, COALESCE(SUM(o.reserved), 0) + {_HELD_SHARES}
         FROM orders_position p LEFT JOIN orders_order o ON o.account_id = p.account_id
             AND o.outcome_id = p.outcome_id AND o.side = 'sell' AND o.state = ANY(%(open)s)
         WHERE {_MINE.format("p.")} GROUP BY p.id
-        HAVING p.reserved_size <> COALESCE(SUM(o.reserved), 0) OR p.reserved_size > p.size""",  # noqa: S608
+        HAVING p.reserved_size <> COALESCE(SUM(o.reserved), 0) + {_HELD_SHARES}
+            OR p.reserved_size > p.size""",  # noqa: S608
         _OPEN,
     ),
     (
         "I12",
         "account {0}",
-        "has set aside ${1}, its open buys add up to ${2}",
-        """SELECT a.id, a.reserved_cash, COALESCE(SUM(o.reserved), 0) FROM orders_account a LEFT JOIN orders_order o
+        "has set aside ${1}, its open buys and transactions add up to ${2}",
+        f"""SELECT a.id, a.reserved_cash, COALESCE(SUM(o.reserved), 0) + {_HELD_CASH}
+        FROM orders_account a LEFT JOIN orders_order o
             ON o.account_id = a.id AND o.side = 'buy' AND o.state = ANY(%(open)s)
         WHERE %(ids)s::bigint[] IS NULL OR a.id = ANY(%(ids)s)
-        GROUP BY a.id HAVING a.reserved_cash <> COALESCE(SUM(o.reserved), 0) OR a.reserved_cash > a.cash""",
+        GROUP BY a.id HAVING a.reserved_cash <> COALESCE(SUM(o.reserved), 0) + {_HELD_CASH}
+            OR a.reserved_cash > a.cash""",  # noqa: S608
         _OPEN,
     ),
     (

@@ -1,4 +1,7 @@
-"""Resolutions: what a decided market pays for the shares held, once per account and market."""
+"""Resolutions on paper: what a decided market pays for the shares held, once per account and market.
+
+Sandbox and live accounts are paid by the chain: see `redemption`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from markets.domain.instruments import MarketFacts, MarketState
 from markets.domain.units import ONE, Price, Shares, decimal_from_micro, text_from_micro
 from markets.selectors.catalogue import market_facts
 from orders.domain.ledger import entries_for_resolution, position_resolved
-from orders.domain.lifecycle import OPEN
+from orders.domain.lifecycle import OPEN, Environment
 from orders.models import Account, LedgerTransaction, Order, Position
 from orders.selectors.portfolio import traded_markets
 from orders.selectors.rows import position_of
@@ -56,7 +59,7 @@ def resolution_apply(market_id: int, *, now: datetime, facts: MarketFacts | None
     ):
         order_cancel_request(order_id, "the market is resolved", "settlement", now)
     accounts = (
-        Position.objects.filter(outcome_id__in=payouts, size__gt=0)
+        Position.objects.filter(outcome_id__in=payouts, size__gt=0, account__environment=Environment.PAPER)
         .order_by("account_id")
         .values_list("account_id", flat=True)
         .distinct()

@@ -76,7 +76,7 @@ def their_books(account_id: int) -> Books:
     for asset, amount in outside.values_list("asset", "amount"):
         if asset == "usd":
             cash += micro_from_decimal(amount)
-        else:
+        elif asset.startswith("outcome:"):
             outcome_id = int(asset.partition(":")[2])
             positions[outcome_id] = positions.get(outcome_id, 0) + micro_from_decimal(amount)
     return Books(cash=cash, positions={k: v for k, v in positions.items() if v}, trades=())

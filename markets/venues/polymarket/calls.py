@@ -1,7 +1,8 @@
 """Contract calls of a trading wallet, encoded: grants, transfers, split, merge, redeem, convert, and the reads.
 
-Amounts are millionths; ids are the venue's texts. Pure: nothing here asks a chain or signs. Which of these calls
-may be signed is decided in `call_permits`.
+Amounts are millionths; ids are the venue's texts. `positions` means a market of the newer protocol, whose shares
+are position ids, whose conditions have 31 bytes, and whose contract is the router. Pure: nothing here asks a chain
+or signs. Which of these calls may be signed is decided in `call_permits`.
 """
 
 from __future__ import annotations
@@ -113,11 +114,6 @@ _NUMERATOR = selector("payoutNumerators(bytes32,uint256)")
 _DENOMINATOR = selector("payoutDenominator(bytes32)")
 
 
-def is_protocol_v2(condition_id: str) -> bool:
-    """Whether the condition is one of 31 bytes, whose shares are position ids of the router."""
-    return len(condition_id.removeprefix("0x")) == 62
-
-
 def approve(grant: Grant, amount: int) -> Call:
     """Let `grant.spender` take up to `amount` dollars; for shares any amount but zero means all of them."""
     spender = _address(grant.spender)
@@ -143,21 +139,21 @@ def transfer_shares(owner: str, receiver: str, token_id: str, amount: int, *, co
     )
 
 
-def split(condition_id: str, amount: int, *, neg_risk: bool) -> Call:
-    if is_protocol_v2(condition_id):
+def split(condition_id: str, amount: int, *, neg_risk: bool, positions: bool = False) -> Call:
+    if positions:
         return Call(to=ROUTER, data=ROUTER_SPLIT + _condition31(condition_id) + _word(amount))
     return Call(to=_adapter(neg_risk), data=SPLIT + set_words(condition_id, amount))
 
 
-def merge(condition_id: str, amount: int, *, neg_risk: bool) -> Call:
-    if is_protocol_v2(condition_id):
+def merge(condition_id: str, amount: int, *, neg_risk: bool, positions: bool = False) -> Call:
+    if positions:
         return Call(to=ROUTER, data=ROUTER_MERGE + _condition31(condition_id) + _word(amount))
     return Call(to=_adapter(neg_risk), data=MERGE + set_words(condition_id, amount))
 
 
-def redeem(condition_id: str, sizes: Sequence[int], *, neg_risk: bool) -> tuple[Call, ...]:
+def redeem(condition_id: str, sizes: Sequence[int], *, neg_risk: bool, positions: bool = False) -> tuple[Call, ...]:
     """Redeem all shares of a condition; `sizes` per outcome index matter to the router only, one call each."""
-    if not is_protocol_v2(condition_id):
+    if not positions:
         return (Call(to=_adapter(neg_risk), data=REDEEM + redeem_words(condition_id)),)
     head = ROUTER_REDEEM + _condition31(condition_id)
     return tuple(
@@ -263,7 +259,10 @@ def _condition(condition_id: str) -> bytes:
 
 
 def _condition31(condition_id: str) -> bytes:
-    return _hex(condition_id, 31) + bytes(1)
+    digits = condition_id.removeprefix("0x")
+    if len(digits) == 64 and digits.endswith("00"):  # some listings pad it to the length of the older ids
+        digits = digits[:-2]
+    return _hex(digits, 31) + bytes(1)
 
 
 def _hex(text: str, size: int) -> bytes:

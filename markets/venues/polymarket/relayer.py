@@ -16,7 +16,7 @@ from markets.venues.base import ParseError, VenueUnavailable
 from markets.venues.chain import Progress, Stage, SubmitKind, Submitted
 from markets.venues.polymarket.connection import HttpAnswer, HttpPool, NoAnswer, NotSent
 from markets.venues.polymarket.transactions import DEADLINE_S, RELAYER_KINDS, RelayFacts
-from markets.venues.polymarket.wallets import AddressError, WalletKind, checksum_address
+from markets.venues.polymarket.wallets import AddressError, WalletKind, address_bytes, address_text
 
 _NONCE = re.compile(r"batch nonce\s+(\d+)\s+does not match on-chain nonce\s+(\d+)", re.IGNORECASE)
 _BUSY = re.compile(r"wallet busy.*active action|wallet has in-flight action", re.IGNORECASE)
@@ -134,7 +134,7 @@ def _nonce(body: Mapping[str, object]) -> int:
 
 def _address(body: Mapping[str, object]) -> str:
     try:
-        return checksum_address(str(body.get("address")))
+        return address_text(address_bytes(str(body.get("address"))))  # the relayer does not care for checksums
     except AddressError as error:
         raise ParseError("address", str(error), source="relayer") from None
 

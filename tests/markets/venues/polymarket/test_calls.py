@@ -50,14 +50,14 @@ def test_every_call_is_the_official_clients(seed: int) -> None:
         (ours,) = calls.redeem(condition, (1, 2), neg_risk=neg_risk)
         same(ours, official.ctf_redeem_positions_call(ctf=adapter, **known))
         same(
-            calls.split(short, amount, neg_risk=neg_risk),
+            calls.split(short, amount, neg_risk=neg_risk, positions=True),
             official.router_split_call(router=ROUTER, condition_id=short, amount=amount),
         )
     same(
-        calls.merge(short, amount, neg_risk=False),
+        calls.merge(short, amount, neg_risk=False, positions=True),
         official.router_merge_call(router=ROUTER, condition_id=short, amount=amount),
     )
-    redeemed = calls.redeem(short, (0, amount + 1), neg_risk=False)
+    redeemed = calls.redeem(short + "00", (0, amount + 1), neg_risk=False, positions=True)
     same(
         redeemed[0],
         official.router_redeem_call(router=ROUTER, condition_id=short, outcome_index=1, amount=amount + 1),
@@ -86,9 +86,9 @@ def test_the_preview_says_what_each_call_does() -> None:
         permit(call, own=OWN)
         for call in (
             calls.split(V1, 5_000_000, neg_risk=False),
-            calls.merge(V2, 5_000_000, neg_risk=False),
+            calls.merge(V2, 5_000_000, neg_risk=False, positions=True),
             *calls.redeem(V1, (), neg_risk=True),
-            *calls.redeem(V2, (7, 0), neg_risk=False),
+            *calls.redeem(V2, (7, 0), neg_risk=False, positions=True),
             calls.convert(V1, (0, 3), 2_000_000),
             calls.approve(GRANTS[0], 1_000_000),
             calls.approve(GRANTS[0], UNLIMITED),
