@@ -123,14 +123,15 @@ def desk(
     return Desk(urls, key, credentials, wallet, gateway)
 
 
-def markets(urls: Mapping[str, str], *, neg_risk: bool | None = None) -> list[Market]:
+def markets(urls: Mapping[str, str], *, neg_risk: bool | None = None, positions: bool = False) -> list[Market]:
     """Return open markets with a two-sided book and room between 0.2 and 0.8."""
     found = []
-    for row in call(f"{urls['gamma']}/markets?limit=100&order=liquidityNum&ascending=false"):
+    version = "v2" if positions else "v1"
+    for row in call(f"{urls['gamma']}/markets?limit=100&order=liquidityNum&ascending=false&version={version}"):
         fits = neg_risk is None or row["negRisk"] is neg_risk
         if not (fits and row["acceptingOrders"] and 0.2 <= row["bestBid"] < row["bestAsk"] <= 0.8):
             continue
-        yes, no = json.loads(row["clobTokenIds"])
+        yes, no = json.loads(row["positionIds" if positions else "clobTokenIds"])
         tick = micro_from_decimal(Decimal(str(row["orderPriceMinTickSize"])))
         book = call(f"{urls['clob']}/book?token_id={yes}")
         if not book["bids"] or not book["asks"]:
