@@ -18,8 +18,8 @@ from orders.domain.plans import (
     Place,
     Plan,
     PlanState,
+    Scene,
     Steps,
-    Touch,
     Unwinding,
     filled,
     left,
@@ -37,7 +37,7 @@ def floor_price(bid: int, *, slippage_bps: int, tick: int) -> int:
     return max(tick, round_up_to_tick(bid - bid * slippage_bps // 10_000, tick))
 
 
-def closing_next(plan: Plan, children: Sequence[Child], touches: Mapping[int, Touch], now_ms: int) -> Steps:
+def closing_next(plan: Plan, children: Sequence[Child], scene: Scene) -> Steps:
     places: list[Place] = []
     waits = False
     for leg in plan.legs:
@@ -48,14 +48,18 @@ def closing_next(plan: Plan, children: Sequence[Child], touches: Mapping[int, To
             continue
         if size < LOT or len(mine) >= int(plan.parameters.get("attempts", ATTEMPTS)):
             continue
+        if scene.held is not None and scene.held.get(leg.outcome_id, 0) < LOT:
+            continue  # somebody else sold them
         waits = True
-        touch = touches.get(leg.outcome_id)
-        if touch is None or touch.bid is None or touch.bid < leg.worst_price:
-            continue  # nobody pays the floor now; the expiry ends the waiting
+        if scene.free is not None:
+            size = min(size, scene.free.get(leg.outcome_id, 0)) // LOT * LOT
+        touch = scene.touches.get(leg.outcome_id)
+        if size < LOT or touch is None or touch.bid is None or touch.bid < leg.worst_price:
+            continue  # no free shares, or nobody pays the floor now; the expiry ends the waiting
         number = len(children) + len(places)
         places.append(Place(leg=leg.number, number=number, price=leg.worst_price, size=size, order_type=OrderType.FAK))
     if waits:
-        return Steps(places=tuple(places), again_ms=now_ms + LOOK_AGAIN_MS)
+        return Steps(places=tuple(places), again_ms=scene.now_ms + LOOK_AGAIN_MS)
     return Steps(end=PlanState.DONE, reason=closing_words(plan, children))
 
 

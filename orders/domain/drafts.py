@@ -14,7 +14,7 @@ from typing import Any
 from markets.domain.instruments import Side
 from markets.domain.units import Usd
 from orders.domain import baskets, chase, closing, replacing, slices
-from orders.domain.intents import Basket, BasketPolicy, OrderType, Placement
+from orders.domain.intents import Basket, BasketPolicy, OrderType, Origin, Placement
 from orders.domain.plans import LOT, PlanKind
 
 
@@ -31,6 +31,7 @@ class PlanDraft:
     whole: bool = False
     unwind_bound: int = 0
     reason: str = ""
+    origin: Origin | None = None  # in whose name the orders are made; None: the placements'
 
 
 def chase_draft(placement: Placement, *, touch: int | None, tick: int) -> PlanDraft | None:
@@ -97,7 +98,7 @@ def basket_draft(basket: Basket, placements: Sequence[Placement], *, key: str) -
     )
 
 
-def flatten_draft(placements: Sequence[Placement], *, key: str, reason: str) -> PlanDraft:
+def flatten_draft(placements: Sequence[Placement], *, key: str, reason: str, origin: Origin | None = None) -> PlanDraft:
     """Return a plan that sells all of `placements`, which name the floor of each sale."""
     if any(placement.side is not Side.SELL for placement in placements):
         raise ValueError("a flatten only sells")
@@ -109,6 +110,7 @@ def flatten_draft(placements: Sequence[Placement], *, key: str, reason: str) -> 
         parameters={"attempts": closing.ATTEMPTS},
         orders=closing.ATTEMPTS,
         reason=reason,
+        origin=origin,
     )
 
 

@@ -33,7 +33,7 @@ def plan_next(plan: Plan, children: Sequence[Child], scene: Scene) -> Steps:
 
 def _of_kind(plan: Plan, children: Sequence[Child], scene: Scene) -> Steps:
     if plan.kind in _CLOSING:
-        return closing_next(plan, children, scene.touches, scene.now_ms)
+        return closing_next(plan, children, scene)
     if plan.kind is PlanKind.TWAP:
         return slices_next(plan, children, scene.touches.get(plan.legs[0].outcome_id), scene.now_ms)
     if plan.kind is PlanKind.BASKET:

@@ -127,6 +127,8 @@ class Scene:
     ticks: Mapping[int, int] = field(default_factory=dict)
     fees: Mapping[int, FeeSchedule | None] = field(default_factory=dict)
     replaced: Child | None = None  # the order that a replacement waits for
+    free: Mapping[int, int] | None = None  # shares that may be sold now, by outcome; None: nobody looked
+    held: Mapping[int, int] | None = None  # all shares, those not settled or promised elsewhere included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

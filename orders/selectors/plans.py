@@ -124,6 +124,10 @@ def origin_of(row: ExecutionPlan) -> Origin:
     )
 
 
+def plan_by_key(key: str) -> int | None:
+    return ExecutionPlan.objects.filter(key=key).values_list("pk", flat=True).first()
+
+
 def plans_due(now: datetime, *, limit: int = 200) -> list[int]:
     """Return the plans to look at now. One that is over is looked at until its last child has ended."""
     rows = ExecutionPlan.objects.filter(next_due_at__lte=now)

@@ -51,7 +51,7 @@ def plan_create(
         for number, p in enumerate(placements)
     ]
     fees = {market_id: known.fee for market_id, known in facts.items()}
-    origin = placements[0].origin
+    origin = draft.origin or placements[0].origin
     cost = cost_bound(legs, fees, orders=draft.orders)
     row = ExecutionPlan.objects.create(
         key=draft.key,

@@ -15,6 +15,7 @@ from django.db import transaction
 
 from alerts.domain.events import Severity
 from markets.domain.instruments import MarketFacts, MarketState, Side
+from markets.domain.units import decimal_from_micro
 from markets.domain.views import BookStatus, BookView
 from markets.selectors.catalogue import market_facts
 from markets.tickstore import TickstoreUnavailable, get_tickstore
@@ -22,8 +23,9 @@ from orders.domain.intents import OriginKind
 from orders.domain.lifecycle import Environment, TradingState
 from orders.domain.plan_steps import plan_next
 from orders.domain.plans import Child, Phase, Place, Plan, PlanKind, PlanState, Scene, Steps, Touch
-from orders.models import Account, ExecutionPlan, PlanLeg
+from orders.models import Account, ExecutionPlan, Order, PlanLeg
 from orders.selectors.plans import WORKING, children_of, order_as_child, plan_core, plans_due
+from orders.selectors.portfolio import OPEN_STATES, position_list
 from orders.services.children import OutsideEnvelope, child_create, plan_recount
 from orders.services.envelopes import unwind_create
 from orders.services.execution import order_cancel_request, orders_submit
@@ -127,7 +129,7 @@ def _take(
         _unwind_begin(row, steps, now)
         return done
     again = datetime.fromtimestamp(steps.again_ms / 1000, tz=UTC) if steps.again_ms else None
-    if any(_blind(plan, place, scene) for place in steps.places):
+    if any(_must_wait(row, plan, place, scene) for place in steps.places):
         # Without a fresh book nothing is placed; legs that belong together wait together.
         again = now + timedelta(seconds=1)
     elif steps.places:
@@ -185,6 +187,7 @@ def _scene(
         if book is not None and _is_usable(book, now_ms, limit, exit_=leg.side is Side.SELL and lenient):
             touches[leg.outcome_id] = Touch(bid=book.best_bid, ask=book.best_ask, tick=book.tick)
     replaced = plan.parameters.get("replaces")
+    held = position_list(row.account_id) if plan.kind in _CLOSING else None
     return Scene(
         now_ms=now_ms,
         touches=touches,
@@ -195,6 +198,8 @@ def _scene(
         },
         fees={market_id: known.fee for market_id, known in facts.items()},
         replaced=order_as_child(int(replaced), row.account_id) if replaced else None,
+        free=None if held is None else {i: int(position.available) for i, position in held.items()},
+        held=None if held is None else {i: int(position.size) for i, position in held.items()},
     )
 
 
@@ -205,8 +210,15 @@ def _is_usable(book: BookView, now_ms: int, limit_ms: int, *, exit_: bool) -> bo
     return book.age_ms(now_ms) <= FRESH_EXIT_MS if exit_ else book.is_fresh(now_ms, limit_ms)
 
 
-def _blind(plan: Plan, place: Place, scene: Scene) -> bool:
-    return plan.leg(place.leg).outcome_id not in scene.touches
+def _must_wait(row: ExecutionPlan, plan: Plan, place: Place, scene: Scene) -> bool:
+    """Whether there is no book to place on, or a bid of ours, whose cancel travels, would be what a sale meets."""
+    leg = plan.leg(place.leg)
+    if leg.outcome_id not in scene.touches:
+        return True
+    if plan.kind not in _CLOSING:
+        return False
+    own = Order.objects.filter(account_id=row.account_id, outcome_id=leg.outcome_id, side=Side.BUY)
+    return own.filter(state__in=OPEN_STATES, price__gte=decimal_from_micro(place.price)).exists()
 
 
 def _books(outcome_ids: Sequence[int]) -> Mapping[int, BookView]:
