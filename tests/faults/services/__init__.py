@@ -1,0 +1,1 @@
+"""L1: the real services on PostgreSQL and a real local exchange; a seeded scheduler decides who goes on when."""

@@ -1,0 +1,188 @@
+"""The desk's tasks as the scheduler calls them, each for one lane: what Celery and the streams would do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db.models import F, Q
+
+from markets.domain.trading import TradeStage
+from markets.domain.units import micro_from_decimal
+from markets.venues.base import VenueError
+from orders.domain import submission
+from orders.domain.lifecycle import OPEN, OrderState
+from orders.domain.readiness import LiveConditions
+from orders.models import Fill, Order, OrderSubmission, Position
+from orders.services import execution, ownership
+from orders.services import sweep as sweeps
+from orders.services.attach import venue_order_attach
+from orders.services.faults import faultpoint
+from orders.services.kill import killed
+from orders.services.legs import legs_ingest
+from orders.services.states import order_lock
+from orders.services.submission import obstacles, senders
+from orders.services.submission.cancels import cancels_due
+from orders.services.submission.unknown import account_resolve
+from orders.services.submission_rows import milliseconds, submission_of, submission_store
+from tests.orders.model.luck import Draws
+
+if TYPE_CHECKING:
+    from tests.faults.services.world import Lane, World
+
+Clock = Callable[[], datetime]
+Job = Callable[[], object]
+
+
+def submit(lane: Lane, order_id: int, clock: Clock) -> Job:
+    """The task `submit_order`: any number of copies of it may run."""
+
+    def job() -> None:
+        ownership.take(lane.account.pk)
+        senders.orders_send(lane.account.pk, [order_id], clock)
+
+    return job
+
+
+def cancel(lane: Lane, order_id: int, clock: Clock) -> Job:
+    def job() -> None:
+        execution.order_cancel_request(order_id, "not wanted any more", "L1", clock())
+        senders.cancels_send(lane.account.pk, [order_id], clock)
+
+    return job
+
+
+def sweep(lane: Lane, clock: Clock) -> Job:
+    """What the sweep does for one account."""
+
+    def job() -> None:
+        account_id, now = lane.account.pk, clock()
+        ownership.take(account_id)
+        if killed():
+            execution.cancel_all(account_id, "kill switch", "sweep", now)
+        unsent = Order.objects.filter(
+            account_id=account_id, state__in=(OrderState.RESERVED, OrderState.SIGNED)
+        ).order_by("pk")
+        senders.orders_send(account_id, list(unsent.values_list("pk", flat=True)), clock)
+        for pk in Order.objects.filter(account_id=account_id, state=OrderState.SENDING).values_list("pk", flat=True):
+            lease_expire(pk, clock())
+        done = account_resolve(account_id, clock())
+        senders.claimed_send(account_id, done.claimed, clock)
+        wanted = cancels_due(clock()).get(account_id, [])
+        if wanted:
+            senders.cancels_send(account_id, wanted, clock)
+        if done.cancels:
+            senders.cancels_send(account_id, done.cancels, clock, reason="its outcome is unknown and nobody wants it")
+
+    return job
+
+
+def lease_expire(order_id: int, now: datetime) -> None:
+    from django.db import transaction
+
+    with transaction.atomic():
+        order = order_lock(order_id)
+        row = OrderSubmission.objects.filter(pk=order_id).first()
+        if row is None:
+            return
+        before = submission_of(order, row)
+        after = submission.after_lease(before, now_ms=milliseconds(now))
+        if after is not None:
+            submission_store(order, row, before, after, now=now, reason="no answer within the lease", actor="sweep")
+            faultpoint("lease.expired")
+
+
+def told(lane: Lane, draws: Draws, clock: Clock) -> Job:
+    """The user stream's messages about our trades: some of them, in any order, some twice, some told early."""
+
+    def job() -> None:
+        try:
+            legs = _gateway(lane).legs(since_ms=milliseconds(clock()) - 3_600_000)
+        except VenueError:
+            return
+        messages = [replace(leg, stage=TradeStage.MATCHED) for leg in legs if draws.random() < 0.5]
+        messages += [leg for leg in legs if draws.random() < 0.8]
+        messages += [leg for leg in legs if draws.random() < 0.3]
+        for leg in draws.shuffled(messages):
+            legs_ingest(lane.account.pk, [leg], now=clock())
+
+    return job
+
+
+def resync(lane: Lane, clock: Clock) -> Job:
+    """The REST resync of the user stream: all trades, all open orders."""
+
+    def job() -> None:
+        gateway = _gateway(lane)
+        now = clock()
+        legs_ingest(lane.account.pk, gateway.legs(since_ms=milliseconds(now) - 7_200_000), now=now)
+        ours = dict(
+            Order.objects.filter(account=lane.account, venue_order_id__isnull=False).values_list("venue_order_id", "pk")
+        )
+        for order in gateway.open_orders():
+            if order.order_id.lower() in ours:
+                venue_order_attach(ours[order.order_id.lower()], order, now=now)
+
+    return job
+
+
+def accept(error: BaseException) -> None:
+    """A job that ends in one of these is like a task that failed and runs again; anything else is a bug."""
+    if isinstance(error, VenueError):
+        return
+    raise error
+
+
+def accounts_to_sweep(lanes: Mapping[int, Lane], now: datetime) -> list[int]:
+    """Return the accounts with anything that a sweep would look at, after asking for the ends that are due."""
+    sweeps.stopped_cancel(now)
+    rows = Order.objects.filter(account_id__in=list(lanes), state__in=OPEN)
+    if not killed():
+        rests = Q(state=OrderState.LIVE, cancel_requested_at=None, submission__next_read_ms=None)
+        rows = rows.exclude(rests)
+    return sorted(set(rows.values_list("account_id", flat=True)))
+
+
+def under_way(lanes: Mapping[int, Lane]) -> bool:
+    """Whether anything of these accounts has not come to rest."""
+    mine = Order.objects.filter(account_id__in=list(lanes), state__in=OPEN)
+    if mine.exclude(state=OrderState.LIVE).exists() or mine.filter(cancel_requested_at__isnull=False).exists():
+        return True
+    return Fill.objects.filter(account_id__in=list(lanes)).exclude(settlement__in=("confirmed", "failed")).exists()
+
+
+def sellable(lane: Lane) -> int:
+    held = Position.objects.filter(account=lane.account, outcome=lane.outcome)
+    free = held.values_list(F("confirmed_size") - F("reserved_size"), flat=True).first()
+    return micro_from_decimal(free) if free else 0
+
+
+def claimed_just_now(lane: Lane, now: datetime) -> bool:
+    rows = OrderSubmission.objects.filter(order__account=lane.account, claimed_at_ms=milliseconds(now))
+    return rows.exists()
+
+
+def patch_books(world: World) -> Callable[[], None]:
+    """Tell the claim that books are fresh, except those of lanes whose plan keeps them stale."""
+    true = obstacles.conditions_get
+
+    def known(account_id: int, **about: int | None) -> LiveConditions:
+        found = true(account_id, **about)
+        lane = next((lane for lane in world.lanes.values() if lane.account.pk == account_id), None)
+        age_ms = 60_000 if lane is not None and "book" in world.stale(lane) else 100
+        return replace(found, has_book=True, book_is_live=True, book_confirmed_ms=milliseconds(world.clock()) - age_ms)
+
+    obstacles.conditions_get = known
+
+    def undo() -> None:
+        obstacles.conditions_get = true
+
+    return undo
+
+
+def _gateway(lane: Lane):  # type: ignore[no-untyped-def]
+    from orders.services import keyholder
+
+    return keyholder.gateway(lane.account.pk)

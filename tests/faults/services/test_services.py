@@ -1,0 +1,98 @@
+"""Seeded schedules over the real services (L1): `python -m tests.faults.services --seeds 500` runs many.
+
+A failure prints (L1, seed, commit); its group is repeated with `--from FIRST --seeds SIZE`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+
+import pytest
+
+from orders.services.invariants import Violation, check_invariants, ledger_sum
+from orders.services.invariants_live import changed_requests
+from tests.faults import truth
+from tests.faults.services import venue_faults
+from tests.faults.services.world import FAULTS_FOR_S, World, install
+from tests.live_desk import LiveDesk
+from tests.orders.model.shrink import commit
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+SEEDS = int(os.environ.get("POLYBOT_L1_SEEDS", "10"))
+START = int(os.environ.get("POLYBOT_L1_FROM", "0"))
+GROUP = 10
+ENOUGH = 5  # hits of each crash point and each fault class in a campaign
+CAMPAIGN = 100  # from this many seeds on, every class must have had its hits
+POINTS = (
+    "send.loaded", "send.prepared", "send.signed", "claim.begun", "claim.locked", "claim.stored", "claim.committed",
+    "post.first_byte", "post.answered", "answer.locked", "answer.stored", "answer.committed", "lease.expired",
+    "unknown.reading", "unknown.read", "unknown.booked", "unknown.noted", "unknown.claimed", "unknown.quarantined",
+    "cancel.claimed", "cancel.sent", "cancel.stored", "fill.inserted", "fill.moved", "fill.ledger", "fill.journaled",
+    "leg.booked", "leg.settled",
+)  # fmt: skip
+
+
+def violations_of(world: World) -> list[str]:
+    ids = [lane.account.pk for lane in world.lanes.values()]
+    found = [str(v) for v in check_invariants(ids)]
+    found += [f"I1 {said}" for said in changed_requests(ids)]
+    found += [f"I9 {account}: {amount}" for account, amount in ledger_sum(ids).items()]
+    found += [f"I14 seed {seed}: claimed at {point} on stale {what}" for seed, what, point in world.claims]
+    return found
+
+
+def truths_of(world: World) -> list[str]:
+    found: list[Violation | str] = []
+    for lane in world.lanes.values():
+        gateway = world.desk.gateway(lane.account)
+        lane.account.refresh_from_db()
+        found += truth.compare(
+            lane.account,
+            wallet=world.desk.exchange.wallet(lane.account.wallet_address),
+            open_orders=gateway.open_orders(),
+            legs=gateway.legs(since_ms=0),
+        )
+        found += [f"I20 seed {lane.seed}: {said}" for said in truth.unsettled(lane.account)]
+    return [str(each) for each in found]
+
+
+def run_group(desk: LiveDesk, seeds: list[int], house: object) -> tuple[Counter[str], Counter[str], list[str]]:
+    world = World(desk, seeds, points=POINTS, house=house)  # type: ignore[arg-type]
+    remove = install(world)
+    try:
+        world.plan()
+        for second in range(30, FAULTS_FOR_S + 1, 30):
+            world.run(second)
+            if found := violations_of(world):
+                return world.hit, world.passed, found
+        world.settle()
+        return world.hit, world.passed, violations_of(world) + truths_of(world)
+    finally:
+        remove()
+        world.close()
+
+
+def test_the_services_hold_under_every_fault(live_desk: LiveDesk) -> None:
+    house = live_desk.account("eoa", cash="1000000")
+    hit: Counter[str] = Counter()
+    passed: Counter[str] = Counter()
+    failed: list[str] = []
+    began = time.monotonic()
+    for first in range(START, START + SEEDS, GROUP):
+        seeds = list(range(first, min(first + GROUP, START + SEEDS)))
+        more, went, found = run_group(live_desk, seeds, house)
+        hit += more
+        passed += went
+        for said in found:
+            failed.append(f"(L1, {first}..{seeds[-1]}, {commit()}): {said}")
+            print(failed[-1], flush=True)
+    took = time.monotonic() - began
+    print(f"L1: {SEEDS} seeds, {len(failed)} violations, {took:.0f} s ({SEEDS / took:.1f} schedules/s)")
+    print("hits:", ", ".join(f"{name} {count}" for name, count in sorted(hit.items())))
+    assert not failed, "\n".join(failed)
+    assert passed["claim.committed"] >= SEEDS
+    if SEEDS >= CAMPAIGN:
+        wanted = {*(f"crash {point}" for point in POINTS), *venue_faults.ALL, "kill", "stopped", "duplicate delivery"}
+        assert not {name: hit[name] for name in wanted if hit[name] < ENOUGH}, "too few hits"
