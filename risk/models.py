@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from risk.domain.verdicts import Decision
 
 _USD = {"max_digits": 20, "decimal_places": 6}
+MUST_BE_POSITIVE = (
+    "account_exposure", "market_exposure", "event_exposure", "strategy_exposure", "order_size", "open_orders",
+    "open_positions", "daily_loss", "drawdown_stop_bps", "drawdown_kill_bps", "orders_per_minute", "metadata_age_s",
+)  # fmt: skip
 
 
 class RiskProfile(models.Model):
@@ -30,6 +35,29 @@ class RiskProfile(models.Model):
     minimum_seconds_to_close = models.PositiveIntegerField(default=900)
     # The catalogue is synced each minute: 180 s lets two syncs be missed before entries stop.
     metadata_age_s = models.PositiveIntegerField(default=180)
+    minimum_liquidity = models.DecimalField(**_USD, default=0)  # dollars resting in a market; 0: any
+    minimum_volume_24h = models.DecimalField(**_USD, default=0)  # dollars traded within a day; 0: any
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(**{f"{name}__gt": 0 for name in MUST_BE_POSITIVE}), name="profile_limits_positive"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(minimum_liquidity__gte=0, minimum_volume_24h__gte=0, order_minimum__gte=0),
+                name="profile_floors_not_negative",
+            ),
+        ]
+
+    def clean(self) -> None:
+        """Refuse zero: the gate would refuse every order, while a watch at zero would never look."""
+        wrong = {
+            name: "must be above 0: a limit of 0 refuses every order; to stop an account, halt it"
+            for name in MUST_BE_POSITIVE
+            if (getattr(self, name) or 0) <= 0
+        }
+        if wrong:
+            raise ValidationError(wrong)
 
     def __str__(self) -> str:
         return self.name

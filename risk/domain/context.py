@@ -14,6 +14,7 @@ from markets.domain.units import Price, Shares, Usd
 from markets.domain.views import BookView
 from orders.domain.intents import Origin, OriginKind
 from orders.domain.ledger import Portfolio
+from orders.domain.readiness import LiveConditions
 from risk.domain.limits import NO_OVERRIDE, Limits, OriginLimits
 
 _NOTHING = Usd(0)
@@ -61,6 +62,11 @@ class GateContext:
     origin_usage: Mapping[OriginRef, OriginUsage] = field(default_factory=dict)
     orders_last_minute: int = 0
     recent_orders: tuple[RecentOrder, ...] = ()
+    conditions: LiveConditions | None = None  # of the account; None: nobody asked, which refuses all but paper
+    venue_blocks: Mapping[str, str] = field(default_factory=dict)  # why entries stop, by venue
+    market_blocks: Mapping[int, str] = field(default_factory=dict)
+    # What keeps an origin of a live account from real money; an origin that is absent was not asked about.
+    permits_missing: Mapping[OriginRef, tuple[str, ...]] = field(default_factory=dict)
 
     def override(self, origin: Origin) -> OriginLimits:
         return self.origin_limits.get(origin_ref(origin), NO_OVERRIDE)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from markets.domain.units import Usd
 
+_NOTHING = Usd(0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -31,11 +33,13 @@ class Limits:
     kelly_fraction_bps: int = 2_500
     orders_per_minute: int = 60
     minimum_seconds_to_close: int = 900
+    minimum_liquidity: Usd = _NOTHING  # dollars resting in a market before it is entered; 0: any
+    minimum_volume_24h: Usd = _NOTHING  # dollars traded within a day; 0: any
     # Books: confirmed at most so long ago (design.md §3).
     book_age_marketable_ms: int = 3_000
     book_age_resting_ms: int = 15_000
     # The catalogue is synced each minute, so I14's 60 s would refuse every other order on
-    # paper. Three syncs may be missed; a live account tightens this in its own issue.
+    # paper: two syncs may be missed. Accounts that send to a venue allow 60 s whatever this says.
     metadata_age_s: int = 180
     duplicate_window_ms: int = 2_000  # the same one-shot order again within this time is a mistake
 

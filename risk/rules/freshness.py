@@ -17,12 +17,12 @@ def book_fresh(question: Question) -> Check:
     """Live socket, and confirmed within 3 s for an order that may take, 15 s for one that rests.
 
     An exit also accepts a book read by REST or a doubtful one, confirmed within 60 s: holding
-    on to a position because of a stall is worse than selling it at a limit. Live accounts
+    on to a position because of a stall is worse than selling it at a limit. Accounts that send to a venue
     make no exception.
     """
     book, limits = question.book, question.limits
     limit = limits.book_age_marketable_ms if question.is_marketable else limits.book_age_resting_ms
-    lenient = not question.is_entry and question.context.portfolio.environment is not Environment.LIVE
+    lenient = not question.is_entry and question.context.portfolio.environment is Environment.PAPER
     if lenient:
         limit = EXIT_BOOK_AGE_MS
     if book is None or book.status is BookStatus.MISSING or not book.confirmed_ms:

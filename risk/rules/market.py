@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from markets.domain.instruments import MarketState
 from orders.domain.lifecycle import Environment
+from orders.domain.readiness import METADATA_LIMIT_S
+from risk.domain import words
 from risk.domain.question import Question
 from risk.domain.verdicts import Check, Unit
 
@@ -48,14 +50,15 @@ def time_to_close(question: Question) -> Check:
 def metadata_age(question: Question) -> Check:
     """Tick, fee and state must be recent for an entry. An exit goes ahead: the venue judges its price itself.
 
-    A live account makes no exception (I14).
+    An account that sends to a venue makes no exception, and allows 60 s at most (I14).
     """
+    is_paper = question.context.portfolio.environment is Environment.PAPER
     rule, limit = "metadata_age", question.limits.metadata_age_s
+    limit = limit if is_paper else min(limit, METADATA_LIMIT_S)
     if question.facts is None:
         return _unknown(rule, Unit.SECONDS)
     age = int((question.context.now - question.facts.synced_at).total_seconds())
-    strict = question.is_entry or question.context.portfolio.environment is Environment.LIVE
-    passed = age <= limit or not strict
+    passed = age <= limit or (is_paper and not question.is_entry)
     note = "" if passed else f"the market's facts are {age} s old, at most {limit} s: the catalogue sync is late"
     return Check(rule=rule, passed=passed, value=age, limit=limit, unit=Unit.SECONDS, note=note)
 
@@ -71,3 +74,22 @@ def fee_known(question: Question) -> Check:
 
 def _unknown(rule: str, unit: Unit = Unit.FLAG) -> Check:
     return Check(rule=rule, passed=False, unit=unit, note="the market is not in the catalogue")
+
+
+def liquidity(question: Question) -> Check:
+    """Dollars that rest in the market: below the floor an entry is hard to leave again."""
+    return _floor("liquidity", question, question.limits.minimum_liquidity, "rest in this market")
+
+
+def volume_24h(question: Question) -> Check:
+    """Dollars traded within a day."""
+    return _floor("volume_24h", question, question.limits.minimum_volume_24h, "were traded here within 24 hours")
+
+
+def _floor(rule: str, question: Question, limit: int, what: str) -> Check:
+    if question.facts is None:
+        return _unknown(rule, Unit.USD)
+    value = getattr(question.facts, rule)
+    passed = value >= limit or not question.is_entry
+    note = "" if passed else f"{words.usd(value)} {what}, entries need {words.usd(limit)}"
+    return Check(rule=rule, passed=passed, value=value, limit=limit, unit=Unit.USD, note=note)

@@ -20,19 +20,23 @@ from risk.domain import words
 from risk.domain.context import GateContext, OriginUsage, RecentOrder, origin_ref
 from risk.domain.question import LOT, Question
 from risk.domain.verdicts import Check, Decision, Verdict
-from risk.rules import conduct, counts, exposure, freshness, funds, loss, market, price, size, state, terms
+from risk.rules import conditions, conduct, counts, exposure, freshness, funds, loss, market, price, size, state, terms
 
 Rule = Callable[[Question], Check]
 
+STATE_RULES: tuple[Rule, ...] = (state.kill_switch, state.trading_state, state.auto_trade)
+# Between the two an account that sends to a venue is asked for its permits and conditions.
 RULES: tuple[Rule, ...] = (
-    state.kill_switch,
-    state.trading_state,
-    state.auto_trade,
+    *STATE_RULES,
+    conditions.venue_block,
+    conditions.market_block,
     market.market_known,
     market.market_open,
     market.time_to_close,
     market.metadata_age,
     market.fee_known,
+    market.liquidity,
+    market.volume_24h,
     freshness.book_fresh,
     terms.expiry,
     price.price_tick,
@@ -89,7 +93,9 @@ def review_one(placement: Placement, context: GateContext) -> Verdict:
         book=context.books.get(placement.outcome_id),
     )
     checks = [Check(rule="limits_known", passed=True, value=1, limit=1, note=context.limits.profile)]
-    checks += [rule(question) for rule in RULES]
+    checks += [rule(question) for rule in STATE_RULES]
+    checks += conditions.live_checks(question)
+    checks += [rule(question) for rule in RULES[len(STATE_RULES) :]]
     sizes = [check.allowed_size for check in checks if check.allowed_size is not None]
     allowed = Shares(min([placement.size, *sizes]) // LOT * LOT)
     checks += [rule(replace(question, size=allowed)) for rule in FINAL_RULES]

@@ -40,6 +40,8 @@ def limits_from_row(row: RiskProfile) -> Limits:
         orders_per_minute=row.orders_per_minute,
         minimum_seconds_to_close=row.minimum_seconds_to_close,
         metadata_age_s=row.metadata_age_s,
+        minimum_liquidity=_usd(row.minimum_liquidity),
+        minimum_volume_24h=_usd(row.minimum_volume_24h),
     )
 
 

@@ -11,15 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from markets.domain.instruments import Side
+from markets.domain.instruments import MarketFacts, Side
 from markets.domain.views import BookView
 from markets.selectors.catalogue import market_facts
+from markets.selectors.drift import blocked_markets
 from markets.tickstore import TickstoreUnavailable, get_tickstore
 from orders.domain.equity import day_start
 from orders.domain.intents import OpenOrder, OriginKind, Placement
 from orders.domain.ledger import Portfolio
-from orders.domain.lifecycle import TradingState
+from orders.domain.lifecycle import Environment, TradingState
+from orders.domain.readiness import LiveConditions
+from orders.selectors.conditions import conditions_get
 from orders.selectors.origins import origin_trades
+from orders.selectors.permits import permits_missing
 from orders.selectors.plans import planned_orders
 from orders.selectors.portfolio import recent_orders
 from risk.domain.context import GateContext, OriginRef, OriginUsage, RecentOrder, origin_ref
@@ -46,12 +50,14 @@ def context_get(
     """
     portfolio = replace(portfolio, open_orders=(*portfolio.open_orders, *planned_orders(portfolio.account_id)))
     origins = {origin_ref(p.origin) for p in placements if p.origin.kind is OriginKind.STRATEGY}
+    facts = market_facts(_markets(portfolio, placements))
+    venue_blocks, market_blocks = _blocks({p.market_id for p in placements}, facts)
     recent = list(recent_orders(portfolio.account_id, now - timedelta(minutes=1)))
     return GateContext(
         now=now,
         portfolio=replace(portfolio, trading_state=effective_state(portfolio)),
         limits=limits,
-        facts=market_facts(_markets(portfolio, placements)),
+        facts=facts,
         books=books_read({p.outcome_id for p in placements}),
         killed=killed,
         kill_reason=kill_reason,
@@ -60,7 +66,43 @@ def context_get(
         origin_usage=usage_get(portfolio, origins, now=now),
         orders_last_minute=len(recent),
         recent_orders=tuple(_recent(order) for order in recent),
+        conditions=conditions_of(portfolio),
+        venue_blocks=venue_blocks,
+        market_blocks=market_blocks,
+        permits_missing=_permits_missing(portfolio, placements),
     )
+
+
+def conditions_of(portfolio: Portfolio) -> LiveConditions:
+    """Return what must be well around the account's orders; for paper nothing has to be read."""
+    if portfolio.environment is Environment.PAPER:
+        return LiveConditions(account_id=portfolio.account_id, environment=Environment.PAPER)
+    return conditions_get(portfolio.account_id)
+
+
+def _blocks(market_ids: set[int], facts: Mapping[int, MarketFacts]) -> tuple[dict[str, str], dict[int, str]]:
+    """Return why entries stop, by venue and by market, for the markets that are asked about."""
+    venues: dict[str, str] = {}
+    markets: dict[int, str] = {}
+    for venue in {str(facts[i].venue) for i in market_ids if i in facts}:
+        for market_id, reason in blocked_markets(venue, market_ids).items():
+            if market_id is None:
+                venues[venue] = reason
+            else:
+                markets[market_id] = reason
+    return venues, markets
+
+
+def _permits_missing(portfolio: Portfolio, placements: Sequence[Placement]) -> dict[OriginRef, tuple[str, ...]]:
+    """Return per origin what stands between it and real money. A strategy needs a permit of its own (I11)."""
+    if portfolio.environment is not Environment.LIVE:
+        return {}
+    return {
+        (kind, origin_id): tuple(
+            permits_missing(portfolio.account_id, origin_id if kind is OriginKind.STRATEGY else None)
+        )
+        for kind, origin_id in {origin_ref(p.origin) for p in placements}
+    }
 
 
 def effective_state(portfolio: Portfolio) -> TradingState:

@@ -98,7 +98,8 @@ def profile_assign(account_id: int, profile: str, *, by: str = "", now: datetime
 
 @transaction.atomic
 def profile_save(profile: RiskProfile, *, by: str, before: dict[str, Any] | None = None) -> None:
-    """Store an edited profile and write down which numbers changed."""
+    """Store an edited profile and write down which numbers changed. Raises ValidationError for a limit of 0."""
+    profile.full_clean()
     profile.save()
     after = {field.name: getattr(profile, field.name) for field in RiskProfile._meta.fields if field.name != "id"}
     changed = {name: value for name, value in after.items() if before is None or before.get(name) != value}

@@ -151,10 +151,11 @@ def _errors_watch(account: AccountFacts, now: datetime) -> None:
         return
     # A book that moves under a post-only quote is a maker's daily life, not a fault of ours or the venue's.
     refused = event_count("order.rejected", since=since, account_id=account.id, not_saying="post-only")
+    refused += event_count("order.unknown", since=since, account_id=account.id)
     rate = error_rate_percent(refused=refused, sent=sent)
     if rate <= ERROR_ALERT_PERCENT:
         return
-    reason = f"the venue refused {refused} of {sent} orders within 5 minutes ({rate} %)"
+    reason = f"the venue refused or left open {refused} of {sent} orders within 5 minutes ({rate} %)"
     window = int(ERROR_WINDOW.total_seconds())
     if slot_claim(f"error-rate:{account.id}", period_s=window, now=now):
         with transaction.atomic():

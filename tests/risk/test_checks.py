@@ -6,16 +6,16 @@ import pytest
 
 from orders.models import Account
 from risk.checks import limits_of_live_accounts
-from tests.factories.orders import account_make
+from tests.factories.orders import account_make, venue_account_make
 
 pytestmark = pytest.mark.django_db
 
 
 def test_an_account_without_a_profile_is_a_warning_on_paper_and_an_error_live(account: Account) -> None:
-    bare = account_make("10")
+    account_make("10")
     assert [m.id for m in limits_of_live_accounts(databases=["default"])] == ["risk.W001"]
-    Account.objects.filter(pk=bare.pk).update(environment="live")
-    (message,) = limits_of_live_accounts(databases=["default"])
+    venue_account_make("live")
+    (message,) = [m for m in limits_of_live_accounts(databases=["default"]) if m.id != "risk.W001"]
     assert message.id == "risk.E001"
     assert "every order on it is refused" in message.msg
 

@@ -9,7 +9,7 @@ import pytest
 from markets.domain.instruments import MarketState, Side
 from orders.domain.lifecycle import Environment
 from risk.rules import market
-from tests.factories.risk import AT, ask, facts, portfolio, wanted
+from tests.factories.risk import AT, ask, facts, limits, micro, portfolio, wanted
 
 
 def test_a_market_that_is_not_in_the_catalogue_is_refused() -> None:
@@ -65,3 +65,15 @@ def test_an_unknown_fee_stops_an_entry_but_not_an_exit() -> None:
     unknown = {1: facts(fee=None)}
     assert not ask(market.fee_known, facts=unknown).passed
     assert ask(market.fee_known, wanted(Side.SELL), facts=unknown).passed
+
+
+@pytest.mark.parametrize("rule", ["liquidity", "volume_24h"])
+def test_a_thin_market_is_not_entered_and_may_be_left(rule: str) -> None:
+    asks = getattr(market, rule)
+    floors = limits(minimum_liquidity="500", minimum_volume_24h="500")
+    thin, deep = ({1: facts(**{rule: micro(value)})} for value in ("499.99", "500"))
+    check = ask(asks, facts=thin, limits=floors)
+    assert not check.passed and "$499.99" in check.note and "$500.00" in check.note
+    assert ask(asks, facts=deep, limits=floors).passed
+    assert ask(asks, wanted(Side.SELL), facts=thin, limits=floors).passed
+    assert ask(asks, facts=thin).passed  # no floor

@@ -147,7 +147,7 @@ def test_a_few_orders_are_no_rate(account: Account) -> None:
 
 def test_a_low_balance_is_told_once_in_six_hours(account: Account) -> None:
     defaults.install()
-    RiskProfile.objects.update(daily_loss=5000, drawdown_stop_bps=0, drawdown_kill_bps=0)
+    RiskProfile.objects.update(daily_loss=5000, drawdown_stop_bps=100_000, drawdown_kill_bps=100_000)
     lose(account, "901")
     look(account)
     look(account, AT + timedelta(minutes=5))
