@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
+from orders.domain.lifecycle import Environment
 from orders.selectors.portfolio import account_list
 from orders.services import conditions, execution, plans, pnl, reconciliation, settlement, sweep
 from orders.services.submission.stages import running_clock
@@ -64,9 +65,15 @@ def snapshot_pnl() -> None:
 
 @shared_task(acks_late=True, expires=50)
 def reconcile_accounts() -> None:
-    """Every minute: our records against the venue's, account by account."""
-    for account in account_list():
+    """Every minute: our records against the simulated venue's, account by account."""
+    for account in account_list(environment=Environment.PAPER):
         reconciliation.reconcile(account.id, timezone.now())
+
+
+@shared_task(acks_late=True, expires=25)
+def reconcile_live() -> None:
+    """Every 30 s, in the trader: the accounts that it trades against their venues."""
+    reconciliation.live_reconcile(timezone.now())
 
 
 @shared_task(acks_late=True, expires=50)
@@ -89,3 +96,28 @@ def connect_waiting() -> None:
     from orders.services import connecting
 
     connecting.accounts_connect_waiting(timezone.now())
+
+
+@shared_task(acks_late=True, expires=25)
+def claim_resolved() -> None:
+    """Every 30 s: redeem what resolved markets owe connected accounts, and merge sets where that is switched on."""
+    from orders.services import merging, redemption
+
+    redemption.redemptions_apply(timezone.now())
+    merging.merges_apply(timezone.now())
+
+
+@shared_task(acks_late=True, expires=4)
+def step_chain_actions() -> None:
+    """Every 5 s: take each transaction outside the book one step further."""
+    from orders.services import chain_send  # the trader alone loads what can sign
+
+    chain_send.actions_sweep(timezone.now())
+
+
+@shared_task(acks_late=True, expires=200)
+def check_allowances() -> None:
+    """Every 5 minutes: what the venue's contracts may take from our wallets."""
+    from orders.services import allowances
+
+    allowances.allowances_check_all(timezone.now())

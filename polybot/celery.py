@@ -32,8 +32,10 @@ def take_role(**_: object) -> None:
 
         roles.install(settings.POLYBOT_ROLE)
         if settings.POLYBOT_ROLE == "trader":
+            from orders.services import ownership
             from orders.services.submission import senders
 
+            ownership.start()
             senders.start()
 
 
@@ -43,6 +45,8 @@ def drain_senders(**_: object) -> None:
     from django.conf import settings
 
     if settings.POLYBOT_ROLE == "trader":
+        from orders.services import ownership
         from orders.services.submission import senders
 
         senders.stop()
+        ownership.stop()

@@ -73,11 +73,25 @@ def owner_of(account_id: int) -> str:
     return rows.values_list("owner", flat=True).first() or ""
 
 
-def keep(stop: threading.Event) -> threading.Thread:
-    """Start renewing in the background until `stop`; the trader calls this once."""
-    thread = threading.Thread(target=_keep, args=(stop,), name="account leases", daemon=True)
-    thread.start()
-    return thread
+class _Keeper:
+    stop: threading.Event | None = None
+    thread: threading.Thread | None = None
+
+
+def start() -> None:
+    """Renew leases in the background from now on; the trader calls this once. Without it a lease runs out."""
+    stop()
+    _Keeper.stop = threading.Event()
+    _Keeper.thread = threading.Thread(target=_keep, args=(_Keeper.stop,), name="account leases", daemon=True)
+    _Keeper.thread.start()
+
+
+def stop() -> None:
+    """End the renewing and give every account back."""
+    if _Keeper.stop is not None and _Keeper.thread is not None:
+        _Keeper.stop.set()
+        _Keeper.thread.join(timeout=5)
+    _Keeper.stop = _Keeper.thread = None
 
 
 def _keep(stop: threading.Event) -> None:

@@ -8,15 +8,14 @@ the next run halts the account, because an account whose books are wrong must no
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import time
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 
-from alerts.domain.events import Severity
-from alerts.services.journal import event_record
 from markets.domain.units import micro_from_decimal
-from orders.domain.lifecycle import OPEN, OrderState, TradingState
+from markets.venues.base import VenueError
+from orders.domain.lifecycle import OPEN, Environment, OrderState
 from orders.domain.reconcile import (
     Books,
     Difference,
@@ -28,10 +27,12 @@ from orders.domain.reconcile import (
     compare_orders,
     compare_trades,
 )
-from orders.models import Account, Discrepancy, Fill, Order, PaperOrder, Position, ReconcileRun
-from orders.services.accounts import account_lock, trading_state_set
+from orders.models import Account, Fill, Order, PaperOrder, Position, ReconcileRun
+from orders.services import keyholder, ownership, reconciliation_live
+from orders.services.accounts import account_lock
 from orders.services.invariants import check_invariants
 from orders.services.paper import order_lost, paper_sync
+from orders.services.reconciliation_runs import Finding, Reconciliation, run_failed, run_store
 from orders.services.venue_books import their_books, their_orders, their_trades
 
 log = logging.getLogger(__name__)
@@ -41,31 +42,48 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 OVERLAP = timedelta(minutes=10)  # a cursor alone is never trusted (V12)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reconciliation:
-    run_id: int
-    clean: bool
-    found: int
-    repaired: int
-    orders_compared: int
-    fills_compared: int
-    error: str = ""
-
-
 def reconcile(account_id: int, now: datetime) -> Reconciliation:
     """Compare one account with its venue, repair, and store what was found.
 
-    A run that fails is stored with its error and counts as not clean; other accounts are not held up.
+    A run that fails is stored with its error and counts as not clean; other accounts are not held up. Raises
+    NotInThisProcess or KeyRefused for an account at a venue that this process cannot ask.
     """
+    environment = Account.objects.values_list("environment", flat=True).get(pk=account_id)
+    begun = time.monotonic()
+    gateway = None if environment == Environment.PAPER else keyholder.gateway(account_id)
     run = ReconcileRun.objects.create(account_id=account_id, started_at=now)
     try:
-        return _reconcile(account_id, run, now=now)
+        if gateway is None:
+            return _reconcile(account_id, run, now=now)
+        return reconciliation_live.compare(
+            account_id, run, gateway, clock=lambda: now + timedelta(seconds=time.monotonic() - begun)
+        )
+    except VenueError as error:
+        log.warning("a venue cannot be read", extra={"account": account_id, "problem": str(error)[:200]})
+        return run_failed(run, f"{type(error).__name__}: {error}", now=now)
     except Exception as error:
         log.exception("a reconciliation failed", extra={"account": account_id, "run": run.pk})
-        ReconcileRun.objects.filter(pk=run.pk).update(finished_at=now, error=f"{type(error).__name__}: {error}"[:300])
-        return Reconciliation(
-            run_id=run.pk, clean=False, found=0, repaired=0, orders_compared=0, fills_compared=0, error=str(error)
-        )
+        return run_failed(run, f"{type(error).__name__}: {error}", now=now)
+
+
+def live_reconcile(now: datetime) -> int:
+    """Reconcile every connected account that this trader trades, or can take; return how many were clean.
+
+    In a process that cannot sign nothing happens: whose books are clean is who may send.
+    """
+    if not keyholder.can_sign():
+        return 0
+    begun, clean = time.monotonic(), 0
+    accounts = Account.objects.exclude(environment=Environment.PAPER).filter(connection="ready").order_by("pk")
+    for account_id in list(accounts.values_list("pk", flat=True)):
+        if not ownership.take(account_id):
+            log.info("another trader has the account", extra={"account": account_id})
+            continue
+        try:
+            clean += reconcile(account_id, now + timedelta(seconds=time.monotonic() - begun)).clean
+        except keyholder.KeyRefused as error:
+            log.warning("an account cannot be reconciled", extra={"account": account_id, "problem": str(error)})
+    return clean
 
 
 def _reconcile(account_id: int, run: ReconcileRun, *, now: datetime) -> Reconciliation:
@@ -78,20 +96,8 @@ def _reconcile(account_id: int, run: ReconcileRun, *, now: datetime) -> Reconcil
     mine = _our_orders(account_id, [o.venue_order_id for o in theirs])
     differences = compare_trades(my_trades, trades) + compare_orders(mine, theirs)
     found = [_repair(difference, now=now) for difference in differences]
-    found += [(difference, "") for difference in _books(account_id, since=since)]
-    open_ends = [difference for difference, repair in found if not repair]
-    clean = not open_ends
-    _store(run, found, clean=clean, orders=len(mine), fills=len(trades), now=now)
-    if open_ends:
-        _tell(account_id, run, open_ends, now=now)
-    return Reconciliation(
-        run_id=run.pk,
-        clean=clean,
-        found=len(found),
-        repaired=len(found) - len(open_ends),
-        orders_compared=len(mine),
-        fills_compared=len(trades),
-    )
+    found += [Finding(difference=difference) for difference in _books(account_id, since=since)]
+    return run_store(run, found, orders=len(mine), fills=len(trades), now=now)
 
 
 def _since(account_id: int) -> datetime:
@@ -134,24 +140,24 @@ def _our_trades(account_id: int, *, since: datetime) -> list[TradeLeg]:
     ]
 
 
-def _repair(difference: Difference, *, now: datetime) -> tuple[Difference, str]:
+def _repair(difference: Difference, *, now: datetime) -> Finding:
     """Do what the evidence allows and return the difference with what was done; nothing means a person must look."""
     if difference.repair is Repair.BOOK_FILL and difference.trade is not None:
         trade = difference.trade
         paper_sync(trade.venue_order_id, now=now)
         booked = Fill.objects.filter(venue_trade_id=trade.trade_id, role=trade.role, voided=False).exists()
-        return difference, "booked from the venue's record" if booked else ""
+        return Finding(difference=difference, repair="booked from the venue's record" if booked else "")
     if difference.repair is Repair.ATTACH_STATE and difference.order_id is not None:
         before = difference.ours
         if difference.their_order is None:
-            return difference, _lost_end(difference.order_id, now=now)
+            return Finding(difference=difference, repair=_lost_end(difference.order_id, now=now))
         for _ in range(_REPAIR_TRIES):  # the venue may go on between two looks; what differs each time is told
             paper_sync(difference.their_order.venue_order_id, now=now)
             order = Order.objects.get(pk=difference.order_id)
             theirs = PaperOrder.objects.get(pk=difference.their_order.venue_order_id)
             if order.filled_size == theirs.filled and (order.state in OPEN) == (theirs.state == theirs.State.LIVE):
-                return difference, f"was {before}, now {order.state}"
-    return difference, ""
+                return Finding(difference=difference, repair=f"was {before}, now {order.state}")
+    return Finding(difference=difference)
 
 
 def _lost_end(order_id: int, *, now: datetime) -> str:
@@ -180,67 +186,3 @@ def _books(account_id: int, *, since: datetime) -> list[Difference]:
             for v in check_invariants([account_id], since=since)
         ]
     return found
-
-
-@transaction.atomic
-def _store(
-    run: ReconcileRun,
-    found: list[tuple[Difference, str]],
-    *,
-    clean: bool,
-    orders: int,
-    fills: int,
-    now: datetime,
-) -> None:
-    Discrepancy.objects.bulk_create(
-        Discrepancy(
-            run=run,
-            kind=difference.kind,
-            subject=difference.subject[:120],
-            ours=difference.ours[:200],
-            theirs=difference.theirs[:200],
-            repaired=bool(repair),
-            repair=repair[:240],
-        )
-        for difference, repair in found
-    )
-    run.finished_at, run.clean, run.orders_compared, run.fills_compared = now, clean, orders, fills
-    run.save()
-    if clean:
-        Account.objects.filter(pk=run.account_id).update(reconciled_at=now)
-
-
-def _tell(account_id: int, run: ReconcileRun, open_ends: list[Difference], *, now: datetime) -> None:
-    """Report differences that stay; the second run that sees one of them halts the account."""
-    earlier = (
-        ReconcileRun.objects.filter(account_id=account_id, pk__lt=run.pk, finished_at__isnull=False)
-        .order_by("-id")
-        .first()
-    )
-    before = set(earlier.discrepancies.filter(repaired=False).values_list("kind", "subject")) if earlier else set()
-    again = [d for d in open_ends if (d.kind.value, d.subject[:120]) in before]
-    new = [d for d in open_ends if d not in again]
-    with transaction.atomic():
-        if again:
-            worst = again[0]
-            trading_state_set(
-                account_id=account_id,
-                state=TradingState.HALTED,
-                reason=f"books differ from the venue's: {worst.kind} {worst.subject}",
-                by="reconciliation",
-                now=now,
-            )
-        for difference in new[:20]:
-            event_record(
-                "reconcile.difference",
-                f"{difference.kind.replace('_', ' ')}: {difference.subject}: "
-                f"ours {difference.ours or 'nothing'}, theirs {difference.theirs or 'nothing'}",
-                severity=Severity.CRITICAL,
-                stream=f"account:{account_id}",
-                account_id=account_id,
-                subject_kind="account",
-                subject_id=str(account_id),
-                actor="reconciliation",
-                payload={"run_id": run.pk, "kind": difference.kind.value, "subject": difference.subject},
-                now=now,
-            )

@@ -118,6 +118,7 @@ CELERY_TASK_ROUTES = {
         "orders.tasks.sweep_orders",
         "orders.tasks.tend_orders",
         "orders.tasks.expire_stale",
+        "orders.tasks.reconcile_live",
         "orders.tasks.settle_resolved",
         "orders.tasks.connect_account",
         "orders.tasks.connect_waiting",

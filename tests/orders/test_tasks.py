@@ -14,6 +14,7 @@ JOBS = [
     tasks.settle_resolved,
     tasks.snapshot_pnl,
     tasks.reconcile_accounts,
+    tasks.reconcile_live,
 ]
 
 

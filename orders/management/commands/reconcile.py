@@ -7,8 +7,19 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from orders.domain.lifecycle import Environment
 from orders.selectors.portfolio import account_list
+from orders.selectors.screens import reconcile_runs
+from orders.services import keyholder
 from orders.services.reconciliation import reconcile
+
+
+def _last(account_id: int) -> str:
+    """Say what the trader, which alone can ask the venue, found last."""
+    for run in reconcile_runs(account_id, limit=1):
+        verdict = run.error or ("clean" if run.clean else "differences remain; the page Reconcile names them")
+        return f"reconciled by the trader every 30 s, last {run.started_at:%H:%M:%S} UTC: {verdict}"
+    return "reconciled by the trader every 30 s, not once yet"
 
 
 class Command(BaseCommand):
@@ -25,6 +36,9 @@ class Command(BaseCommand):
             raise CommandError(f"there is no account {wanted!r}; accounts: {known}")
         dirty = 0
         for account in accounts:
+            if account.environment is not Environment.PAPER and not keyholder.can_sign():
+                self.stdout.write(f"{account.name} ({account.environment}): {_last(account.id)}")
+                continue
             result = reconcile(account.id, timezone.now())
             dirty += not result.clean
             verdict = "clean" if result.clean else f"{result.found - result.repaired} open differences"

@@ -1,0 +1,91 @@
+"""Orders of a live desk sent without the submission machinery, so that tests of what comes back stand alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from markets.domain.instruments import Side, Venue
+from markets.models import Outcome
+from markets.venues import trading_registry
+from markets.venues.trading import OrderTerms, Sent
+from orders.domain.lifecycle import OrderState
+from orders.models import Account, Order, OrderSubmission
+from orders.services import keyholder
+from orders.services.states import order_advance, order_lock
+from tests.factories.orders import micro
+from tests.live_desk import LiveDesk
+
+
+def send(  # noqa: PLR0917
+    desk: LiveDesk,
+    account: Account,
+    outcome: Outcome,
+    side: Side = Side.BUY,
+    price: str = "0.05",
+    size: str = "10",
+    order_type: str = "gtc",
+    *,
+    answered: OrderState | None = OrderState.LIVE,
+) -> tuple[Order, Sent]:
+    """Reserve, sign, store and post an order; `answered` is what the answer makes of it, None: it is lost."""
+    order = desk.order(account, outcome, side, price, size, order_type)
+    facts = desk.facts(outcome)
+    terms = OrderTerms(
+        client_key=str(order.client_key),
+        created_ms=time.time_ns() // 1_000_000,
+        condition_id=outcome.market.condition_id,
+        token_id=outcome.token_id,
+        neg_risk=facts.neg_risk,
+        tick=facts.tick,
+        side=side,
+        price=micro(price),
+        size=micro(size),
+        order_type=order_type,
+    )
+    maker, signer = trading_registry.order_maker(Venue.POLYMARKET), keyholder.signer()
+    unsigned = signer.prepare(account.pk, terms, maker=maker)
+    body = maker.body(unsigned, signer.sign(account.pk, unsigned), terms, signer.wallet(account.pk))
+    now = timezone.now()
+    OrderSubmission.objects.create(
+        order=order,
+        order_hash=unsigned.order_id,
+        exchange=unsigned.exchange,
+        chain_id=unsigned.chain_id,
+        body=body.decode(),
+        salt=unsigned.salt,
+        timestamp_ms=unsigned.timestamp_ms,
+        tick=Decimal(facts.tick) / 1_000_000,
+        signed_at=now,
+    )
+    Order.objects.filter(pk=order.pk).update(venue_order_id=unsigned.order_id)
+    _advance(order, OrderState.SIGNED)
+    _advance(order, OrderState.SENDING)
+    sent = desk.gateway(account).send(
+        body, order_id=unsigned.order_id, unknown_attempts=0, deadline_ms=time.time_ns() // 1_000_000 + 5_000
+    )
+    if answered is not None:
+        _advance(order, answered)
+    return Order.objects.get(pk=order.pk), sent
+
+
+def _advance(order: Order, state: OrderState) -> None:
+    from django.db import transaction
+
+    with transaction.atomic():
+        locked = order_lock(order.pk)
+        order_advance(locked, state, now=timezone.now(), sent_at=timezone.now(), acknowledged_at=timezone.now())
+
+
+def until(condition: Callable[[], Any], *, seconds: float = 8.0, every: float = 0.1) -> Any:
+    """Return the first true answer. Fails when there is none in time."""
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        if found := condition():
+            return found
+        time.sleep(every)
+    raise AssertionError("it did not happen in time")
