@@ -42,3 +42,22 @@ class Progress:
     stage: Stage
     hash: str = ""
     said: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayFacts:
+    """What the relayer says before a batch can be signed."""
+
+    nonce: int
+    relay: str = ""  # of a proxy's call only
+    deadline_s: int = 0  # of a deposit wallet's batch only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GasFacts:
+    """What a transaction of the key's own account pays at most."""
+
+    nonce: int
+    gas: int
+    max_fee: int
+    priority_fee: int

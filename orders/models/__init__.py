@@ -1,7 +1,7 @@
 """Tables of the execution stage. Other apps reach them through `orders.selectors` and services."""
 
 from orders.models.account import Account, KillSwitch
-from orders.models.chain import ChainAction
+from orders.models.chain import AllowanceCheck, ChainAction
 from orders.models.checkup import DoctorRun, KillRehearsal
 from orders.models.conditions import HeartbeatState, StreamState, VenueCondition
 from orders.models.keys import LivePermit, SealingKey, Secret
@@ -16,6 +16,7 @@ from orders.models.submission import ExternalOrder, OrderSubmission, SendAttempt
 
 __all__ = [
     "Account",
+    "AllowanceCheck",
     "AccountLease",
     "ChainAction",
     "Discrepancy",

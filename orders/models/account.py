@@ -36,6 +36,7 @@ class Account(models.Model):
     connection_note = models.CharField(max_length=300, blank=True)
     builder_code = models.CharField(max_length=66, blank=True)
     batch_orders = models.BooleanField(default=False)  # several orders in one request
+    merge_sets = models.BooleanField(default=False)  # complete sets become dollars again by themselves
     trading_state = models.CharField(max_length=12, choices=[(s, s) for s in TradingState], default=TradingState.ACTIVE)
     trading_state_reason = models.CharField(max_length=240, blank=True)
     auto_trade = models.BooleanField(default=True)  # master switch of automatic orders

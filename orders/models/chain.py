@@ -64,3 +64,12 @@ class ChainAction(models.Model):
             )
         ]
         indexes = [models.Index(fields=["account", "state"]), models.Index(fields=["state", "created_at"])]
+
+
+class AllowanceCheck(models.Model):
+    """What the venue's contracts may take from a wallet, as the chain last said."""
+
+    account = models.OneToOneField(Account, on_delete=models.PROTECT, primary_key=True, related_name="allowances")
+    found = models.JSONField(default=list)  # per grant: token, spender, is_operator, what_for, amount (millionths)
+    at = models.DateTimeField()
+    error = models.CharField(max_length=240, blank=True)

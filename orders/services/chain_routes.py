@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from markets.venues.polymarket.relayer import Relayer
 from markets.venues.polymarket.rpc import Rpc
 from orders.services import keyholder
+
+if TYPE_CHECKING:
+    from markets.venues.polymarket.relayer import Relayer
 
 _lock = threading.Lock()
 _rpcs: dict[str, Rpc] = {}
@@ -24,6 +27,8 @@ def rpc() -> Rpc:
 
 def relayer(account_id: int) -> Relayer:
     """Return the relayer as this account speaks to it, with its key where the account has one."""
+    from markets.venues.polymarket.relayer import Relayer  # knows what is signed: the trader alone loads it
+
     url = settings.POLYMARKET["relayer"]
     with _lock:
         made = _relayers.get((url, account_id))

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 
 from alerts.domain.events import Severity
 from alerts.services.journal import event_record_alone
+from markets.venues.chain import GasFacts, RelayFacts
 from markets.venues.polymarket.calls import Call, CallError
 from markets.venues.polymarket.signing import SigningError
-from markets.venues.polymarket.transactions import ChainKey, GasFacts, RelayFacts
+from markets.venues.polymarket.transactions import ChainKey
 from markets.venues.polymarket.wallets import MAINNET, AddressError, WalletKind
 from orders.domain.lifecycle import Environment
 from orders.models import Account, Secret

@@ -45,7 +45,7 @@ class Gateways(Protocol):
         """Return the account's gateway, made once and kept warm. Raises KeyRefused without credentials."""
         ...
 
-    def credentials(self, account_id: int) -> ApiCredentials:
+    def credentials(self, account_id: int, *, retired: bool = False) -> ApiCredentials:
         """Return what the user channel asks for in its first message. Keep it out of everything else."""
         ...
 
@@ -97,10 +97,11 @@ def gateway(account_id: int) -> OrderGateway:
     return _Held.gateways.gateway(account_id)
 
 
-def credentials(account_id: int) -> ApiCredentials:
+def credentials(account_id: int, *, retired: bool = False) -> ApiCredentials:
+    """Return the account's API credentials, or with `retired` those that were in use before."""
     if _Held.gateways is None:
         raise NotInThisProcess("this process holds no API credentials")
-    return _Held.gateways.credentials(account_id)
+    return _Held.gateways.credentials(account_id, retired=retired)
 
 
 def forget(account_id: int) -> None:

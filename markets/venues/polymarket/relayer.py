@@ -13,9 +13,9 @@ from urllib.parse import quote
 import msgspec
 
 from markets.venues.base import ParseError, VenueUnavailable
-from markets.venues.chain import Progress, Stage, SubmitKind, Submitted
+from markets.venues.chain import Progress, RelayFacts, Stage, SubmitKind, Submitted
 from markets.venues.polymarket.connection import HttpAnswer, HttpPool, NoAnswer, NotSent
-from markets.venues.polymarket.transactions import DEADLINE_S, RELAYER_KINDS, RelayFacts
+from markets.venues.polymarket.transactions import DEADLINE_S, RELAYER_KINDS
 from markets.venues.polymarket.wallets import AddressError, WalletKind, address_bytes, address_text
 
 _NONCE = re.compile(r"batch nonce\s+(\d+)\s+does not match on-chain nonce\s+(\d+)", re.IGNORECASE)

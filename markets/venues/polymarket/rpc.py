@@ -14,11 +14,10 @@ from typing import Any
 import msgspec
 
 from markets.venues.base import ParseError, VenueUnavailable
-from markets.venues.chain import Progress, Stage, SubmitKind, Submitted
+from markets.venues.chain import GasFacts, Progress, Stage, SubmitKind, Submitted
 from markets.venues.polymarket import calls
 from markets.venues.polymarket.calls import Call, Grant
 from markets.venues.polymarket.connection import HttpPool, NoAnswer, NotSent
-from markets.venues.polymarket.transactions import GasFacts
 
 CONFIRMATIONS = 5  # blocks on top of a receipt before it is believed; the chain reorganises less than that
 _GAS_MARGIN_PCT = 30

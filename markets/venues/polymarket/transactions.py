@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 
+from markets.venues.chain import GasFacts, RelayFacts
 from markets.venues.polymarket.call_permits import permit
 from markets.venues.polymarket.calls import Call, CallError, selector
 from markets.venues.polymarket.signing import SigningKey
@@ -54,25 +54,6 @@ RELAYER_KINDS = {
 
 # Signs 32 bytes; answers r, s and v (27 or 28). Held by the trader's signer, never called with bytes from outside.
 SignDigest = Callable[[bytes], bytes]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayFacts:
-    """What the relayer says before a batch can be signed."""
-
-    nonce: int
-    relay: str = ""  # of a proxy's call only
-    deadline_s: int = 0  # of a deposit wallet's batch only
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GasFacts:
-    """What a transaction of the key's own account pays at most."""
-
-    nonce: int
-    gas: int
-    max_fee: int
-    priority_fee: int
 
 
 class ChainKey(SigningKey):

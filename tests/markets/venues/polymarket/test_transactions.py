@@ -18,13 +18,12 @@ from polymarket._internal.actions.relayer.signing.deposit_wallet import sign_dep
 from polymarket._internal.actions.relayer.signing.proxy import build_proxy_transaction_hash, sign_proxy_message
 from polymarket._internal.actions.relayer.signing.safe import sign_safe_transaction
 
+from markets.venues.chain import GasFacts, RelayFacts
 from markets.venues.polymarket.calls import ADAPTER, COLLATERAL, Call, CallError
 from markets.venues.polymarket.transactions import (
     PROXY_GAS_LIMIT,
     RELAY_HUB,
     SAFE_MULTISEND,
-    GasFacts,
-    RelayFacts,
     relayer_body,
     transaction_body,
     transaction_hash,
