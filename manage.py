@@ -21,6 +21,7 @@ WITHOUT_DJANGO = {
     "test": "polybot.supervisor.testing:run_tests",
     "verify": "polybot.supervisor.verify:run_verify",
 }
+DEVELOPING = ("test", "verify", "benchmark_signing", "benchmark_sending")  # these need the development lock
 
 
 def main(arguments: list[str]) -> int:
@@ -51,7 +52,7 @@ def _is_ready(command: str, arguments: list[str]) -> bool:
     from polybot.supervisor import bootstrap
 
     try:
-        python = bootstrap.ensure(PROJECT, lock="dev" if command in ("test", "verify", "benchmark_signing") else "run")
+        python = bootstrap.ensure(PROJECT, lock="dev" if command in DEVELOPING else "run")
     except bootstrap.BootstrapError as error:
         print(f"error: {error}", file=sys.stderr)
         return False

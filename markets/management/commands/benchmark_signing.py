@@ -12,10 +12,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-_SCRIPT = "tests/benchmarks/signing.py"
-
 
 class Command(BaseCommand):
+    measures = "signing"  # the module in tests/benchmarks
     help = "Sign the same orders with polybot and with py-clob-client-v2, and print the ratio of medians."
     requires_system_checks: list[str] = []
 
@@ -24,11 +23,12 @@ class Command(BaseCommand):
         parser.add_argument("--rounds", type=int, default=5, help="rounds; medians are shown")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not (settings.BASE_DIR / _SCRIPT).is_file():
-            raise CommandError(f"{_SCRIPT} is not here: run this from a checkout with its tests")
+        script = f"tests/benchmarks/{self.measures}.py"
+        if not (settings.BASE_DIR / script).is_file():
+            raise CommandError(f"{script} is not here: run this from a checkout with its tests")
         words = [f"--orders={options['orders']}", f"--rounds={options['rounds']}"]
         done = subprocess.run(
-            [sys.executable, "-m", "tests.benchmarks.signing", *words],
+            [sys.executable, "-m", f"tests.benchmarks.{self.measures}", *words],
             cwd=settings.BASE_DIR,
             capture_output=True,
             text=True,
