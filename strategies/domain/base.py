@@ -16,6 +16,7 @@ from pydantic import Field
 
 from markets.domain.instruments import Side
 from orders.domain.intents import Basket, OrderIntent, Quote
+from strategies.domain.exit_rules import ExitParameters
 from strategies.domain.parameters import Parameters
 from strategies.domain.trace import TraceEntry
 from strategies.domain.universe import UniverseParameters
@@ -92,6 +93,11 @@ class TradingParameters(Parameters):
 
     universe: UniverseParameters = Field(
         default_factory=UniverseParameters, title="Universe", description="Which markets are watched."
+    )
+    exits: ExitParameters = Field(
+        default_factory=ExitParameters,
+        title="Exits",
+        description="When own shares are sold, whatever the strategy thinks.",
     )
 
 

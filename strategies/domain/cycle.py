@@ -18,6 +18,7 @@ from risk.domain.desk import Desk
 from risk.domain.verdicts import Verdict
 from risk.rules.review import review
 from strategies.domain.base import Decision, Strategy
+from strategies.domain.exits import decide_with_exits
 from strategies.domain.view import NOTHING, MarketView
 
 KeyMaker = Callable[[datetime], str]
@@ -84,7 +85,7 @@ class CycleResult:
 
 def run_cycle(strategy: Strategy, view: MarketView, desk: Desk, *, origin: Origin, new_key: KeyMaker) -> CycleResult:
     """Let `strategy` decide on `view` and carry the decision through the gate of `desk`."""
-    return decision_apply(strategy.decide(view), view, desk, origin=origin, new_key=new_key)
+    return decision_apply(decide_with_exits(strategy, view), view, desk, origin=origin, new_key=new_key)
 
 
 def decision_apply(

@@ -20,7 +20,7 @@ from typing import Any, Literal, cast
 
 from markets.domain.instruments import FeeSchedule, MarketFacts, MarketState, Side
 from markets.domain.units import ONE, Price, Shares, round_down_to_tick, round_up_to_tick
-from orders.domain.intents import OrderIntent, Urgency
+from orders.domain.intents import OpenOrder, OrderIntent, Urgency
 from risk.rules.terms import MINIMUM_LIFE_S
 from strategies.domain.base import Base, Decision, OwnFill, Resolved, State, TradingParameters, Wake, WakeKind
 from strategies.domain.parameters import Amount, Count, micro, param
@@ -65,13 +65,8 @@ class MeanReversionParameters(TradingParameters):
         unit="usd/share", ge=0, le="0.5", places=4, sweep=("0", "0.02", "0.005"),
     )  # fmt: skip
     maximum_spread: Amount = param(
-        Decimal("0.04"),
-        title="Maximum spread",
-        help="Wider markets are left alone.",
-        unit="usd/share",
-        ge="0.001",
-        le=1,
-    )
+        Decimal("0.04"), title="Maximum spread", help="Wider ones are left alone.", unit="usd/share", ge="0.001", le=1
+    )  # fmt: skip
     slippage_bps: Count = param(
         100, title="Slippage", help="How much worse than the best price an order may trade; the gate caps it too.",
         unit="bps", ge=0, le=1_000,
@@ -184,17 +179,19 @@ class MeanReversion(Base):
         intents: list[OrderIntent] = []
         trace: list[TraceEntry] = []
         changed: dict[str, Any] = {}
+        ending: list[int] = []
         for facts in view.markets.values():
             if len(facts.outcomes) != 2:
                 continue
             memory: Mapping[str, Any] = view.state.get(str(facts.market_id)) or {}
-            intent, after = _Market(view=view, params=params, facts=facts, memory=memory, trace=trace).decide()
+            market = _Market(view=view, params=params, facts=facts, memory=memory, trace=trace, ending=ending)
+            intent, after = market.decide()
             if intent is not None:
                 intents.append(intent)
             if after is not memory:
                 changed[str(facts.market_id)] = after
         state = {**view.state, **changed} if changed else None
-        return Decision(intents=tuple(intents), trace=tuple(trace), state=state)
+        return Decision(intents=tuple(intents), trace=tuple(trace), state=state, cancels=tuple(ending))
 
     def on_fill(self, state: State, fill: OwnFill) -> State:
         """Remember when a market was last entered and left: for holding time, cooldown and the next intent."""
@@ -217,6 +214,7 @@ class _Market:
     facts: MarketFacts
     memory: Mapping[str, Any]
     trace: list[TraceEntry]
+    ending: list[int]  # own resting orders that stand in the way of a stop
 
     def decide(self) -> _Answer:  # noqa: PLR0911 - one return per gate
         """Return at most one intent and what to remember (the same object when nothing changed)."""
@@ -232,13 +230,13 @@ class _Market:
         mid = book.mid
         if mid is None:
             return self._stop("one_sided")
-        if any(order.market_id == self.facts.market_id for order in self.view.open_orders):
-            return self._stop("order_working")
+        working = [order for order in self.view.open_orders if order.market_id == self.facts.market_id]
+        if working:
+            return self._behind(working, mid)
         waited = self.view.now_ms - int(self.memory.get("asked_ms", 0))
         if waited < self.params.order_life_s * 1000 and "asked_ms" in self.memory and not self._answered():
             return self._stop("order_asked", waited // 1000, self.params.order_life_s, "s")
-        samples = self.view.samples_1s if self.params.period == "1s" else self.view.samples_1m
-        mids = [sample.mid for sample in samples.get(yes, ())][-self.params.window :]
+        mids = self._mids()
         held = self._held()
         if len(mids) < min(self.params.minimum_samples, self.params.window):
             if held is None or not self._overdue():
@@ -248,6 +246,31 @@ class _Market:
         if held is not None:
             return self._holding(held, found)
         return self._entry(found)
+
+    def _behind(self, working: list[OpenOrder], mid: int) -> _Answer:
+        """Wait for an own order, but not at the stop: there a resting exit is ended, so that a taking one follows."""
+        held = self._held()
+        exits = [o for o in working if o.outcome_id == held and o.side is Side.SELL and o.order_type.rests]
+        if held is None or len(exits) < len(working) or not self._at_stop(held, mid):
+            return self._stop("order_working")
+        self.ending.extend(order.order_id for order in exits if not order.cancel_requested)
+        self.trace.append(TraceEntry("stop_ends_resting_exit", True, outcome_id=held))
+        return None, {key: value for key, value in self.memory.items() if key != "asked_ms"}
+
+    def _at_stop(self, held: int, mid: int) -> bool:
+        mids = self._mids()
+        found = score(mids, mid) if len(mids) >= min(self.params.minimum_samples, self.params.window) else None
+        if found is None:
+            return False
+        return self._distance(held, found) <= -self.params.exact.stop
+
+    def _distance(self, held: int, found: Score) -> int:
+        """Return how far the held outcome is above its mean: NO is the mirror image of YES."""
+        return found.z if held == self.facts.outcomes[0].outcome_id else -found.z
+
+    def _mids(self) -> list[int]:
+        samples = self.view.samples_1s if self.params.period == "1s" else self.view.samples_1m
+        return [sample.mid for sample in samples.get(self.facts.outcomes[0].outcome_id, ())][-self.params.window :]
 
     def _answered(self) -> bool:
         """Whether a fill came after the last intent: what it asked for has happened."""
@@ -316,8 +339,7 @@ class _Market:
             return self._exit(held, "holding time over")
         if found is None:
             return self._stop("too_quiet", 0, self.params.exact.deviation, "price")
-        # Distance of the held outcome above its mean: NO is the mirror image of YES.
-        z = found.z if held == self.facts.outcomes[0].outcome_id else -found.z
+        z = self._distance(held, found)
         if z >= -self.params.exact.exit:
             return self._exit(held, f"back at z {_z(z)}")
         if z <= -self.params.exact.stop:

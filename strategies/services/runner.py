@@ -31,6 +31,7 @@ from risk.domain.verdicts import Decision as Ruling
 from risk.services.gate import OBSERVE, RUNNING, GateDesk
 from strategies.domain.base import Decision, WakeKind
 from strategies.domain.cycle import CycleResult, Plan, decision_apply, decision_plan
+from strategies.domain.exits import decide_with_exits
 from strategies.domain.trace import TraceEntry
 from strategies.domain.view import MarketView
 from strategies.models import Decision as DecisionRow
@@ -126,7 +127,7 @@ def _tick_one(item: Prepared, picture: Picture, trigger: WakeKind, report: TickR
     began = time.perf_counter_ns()
     try:
         view = view_build(item, picture)
-        decision = item.strategy.decide(view)
+        decision = decide_with_exits(item.strategy, view)
         plan = _plan(item, decision, view, picture)
     except Exception as error:  # the strategy's own code: one that raises harms nobody else
         _failed(item, error, report, now=picture.now)

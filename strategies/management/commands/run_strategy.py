@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from markets.tickstore import TickstoreUnavailable, get_tickstore
 from strategies.domain.base import WakeKind
+from strategies.domain.exits import decide_with_exits
 from strategies.models import Decision, StrategyConfig
 from strategies.services.pictures import picture_take, view_build
 from strategies.services.prepared import Shelf
@@ -56,7 +57,7 @@ class Command(BaseCommand):
         except TickstoreUnavailable as error:
             raise CommandError(f"no books: {error}") from error
         view = view_build(items[0], picture)
-        decision = items[0].strategy.decide(view)
+        decision = decide_with_exits(items[0].strategy, view)
         self.stdout.write(f"{config.name}: sees {len(view.markets)} markets, {len(view.books)} books")
         self._lines(wanted_json(decision), [entry.as_json() for entry in decision.trace])
 

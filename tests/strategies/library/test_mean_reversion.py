@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -142,6 +143,20 @@ def test_no_is_sold_when_yes_came_down() -> None:
 def test_a_stop_sells_at_once() -> None:
     (intent,) = _holding(book("0.40", "0.42"), params={"exit_urgency": "medium"}).intents  # z -4.5
     assert (intent.urgency, intent.reason) == (Urgency.HIGH, "mean reversion: stop at z -4.50")
+
+
+def test_a_stop_does_not_wait_behind_a_resting_exit() -> None:
+    offer = resting(4, Side.SELL, "0.49", level=-1)
+    low = book("0.40", "0.42")  # z -4.5
+    ends = _holding(low, orders=[offer])
+    assert (ends.cancels, ends.intents) == ((4,), ())
+    assert "asked_ms" not in (ends.state or {})["1"]
+    waits = _holding(low, orders=[replace(offer, cancel_requested=True)])
+    assert (waits.cancels, waits.intents) == ((), ())
+    (sale,) = _holding(low).intents  # the old order has ended
+    assert sale.urgency is Urgency.HIGH
+    calm = _holding(book("0.46", "0.48"), orders=[offer])
+    assert (calm.cancels, _gates(calm)) == ((), ["order_working"])
 
 
 def test_a_position_held_too_long_is_sold_whatever_the_price() -> None:
