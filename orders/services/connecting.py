@@ -20,8 +20,8 @@ from alerts.domain.events import Severity
 from alerts.services.journal import event_record
 from markets.domain.units import Usd, decimal_from_micro, micro_from_decimal, text_from_micro
 from markets.venues.base import ParseError, VenueError, VenueRefused, VenueUnavailable
-from markets.venues.polymarket.credentials import ApiCredentials
-from markets.venues.polymarket.login import PolymarketLogin
+from markets.venues.polymarket.credentials import ApiCredentials, level_2_headers
+from markets.venues.polymarket.login import KEY_PATH, PolymarketLogin
 from markets.venues.polymarket.wallets import AddressError, wallet_kind
 from orders.domain.lifecycle import Environment
 from orders.models import Account, Secret
@@ -54,6 +54,7 @@ def account_connect(account_id: int, *, now: datetime | None = None) -> bool:
         _credentials_keep(account, credentials, now)
         keyholder.forget(account_id)
         cash = _cash(account)
+        _old_key_end(account)
     except ConnectingError as error:
         _failed(account_id, str(error), now)
         return False
@@ -70,17 +71,6 @@ def accounts_connect_waiting(now: datetime) -> int:
         tried += 1
         account_connect(account_id, now=now)
     return tried
-
-
-@transaction.atomic
-def connection_ask(account_id: int, *, by: str = "", now: datetime | None = None) -> None:
-    """Have the trader connect the account (again). Any process may ask."""
-    account = account_lock(account_id)
-    if account.environment == Environment.PAPER:
-        raise ConnectingError("a paper account needs no connection")
-    account.connection, account.connection_note = "connecting", "waits for the trader"
-    account.save(update_fields=["connection", "connection_note"])
-    _event(account, "account.connect_asked", f"{account.name}: to be connected", now or timezone.now(), by=by)
 
 
 def _check(account: Account, signer: keyholder.Signer) -> None:
@@ -111,7 +101,9 @@ def _credentials(account: Account, signer: keyholder.Signer) -> ApiCredentials:
         raise ConnectingError("this process cannot log in: the trader can")
     login = PolymarketLogin(settings.POLYMARKET["clob"])
     try:
-        headers = signer.login(account.pk, timestamp_s=int(time.time()))
+        # A rotation retires the credentials of one nonce; the next one's are others.
+        nonce = account.secrets.filter(kind=Secret.Kind.API_CREDENTIALS).exclude(retired_at=None).count()
+        headers = signer.login(account.pk, timestamp_s=int(time.time()), nonce=nonce)
         return login.derive(headers) or login.create(headers)
     except VenueUnavailable as error:
         raise ConnectingError(
@@ -139,6 +131,25 @@ def _credentials_keep(account: Account, credentials: ApiCredentials, now: dateti
         secret_store(account, kind, credentials_write(credentials), public=credentials.api_key, by="trader", now=now)
     except SecretError as error:
         raise ConnectingError(str(error)) from None
+
+
+def _old_key_end(account: Account) -> None:
+    """End the API key that was in use before, as well as that works: it may be ended already."""
+    try:
+        old = keyholder.credentials(account.pk, retired=True)
+    except KeyRefused:
+        return
+    login = PolymarketLogin(settings.POLYMARKET["clob"])
+    try:
+        login.delete(
+            level_2_headers(
+                old, address=account.signer_address, timestamp_s=int(time.time()), method="DELETE", path=KEY_PATH
+            )
+        )
+    except VenueError as error:
+        log.info("the old API key was not ended", extra={"account": account.pk, "reason": str(error)})
+    finally:
+        login.close()
 
 
 def _cash(account: Account) -> Usd:

@@ -64,10 +64,10 @@ class AccountGateways:
             _close(spare)
         return made
 
-    def credentials(self, account_id: int) -> ApiCredentials:
+    def credentials(self, account_id: int, *, retired: bool = False) -> ApiCredentials:
         """Return the account's API credentials: the user channel sends them in its first message."""
         try:
-            return credentials_read(self._opener.open(account_id, Secret.Kind.API_CREDENTIALS))
+            return credentials_read(self._opener.open(account_id, Secret.Kind.API_CREDENTIALS, retired=retired))
         except (SealError, SecretError, CredentialError) as error:
             raise KeyRefused(f"account {account_id}: {error}") from None
 

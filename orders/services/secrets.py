@@ -118,9 +118,13 @@ class Opener:
     def holds(self, fingerprint: str) -> bool:
         return fingerprint in self._keys
 
-    def open(self, account_id: int, kind: Secret.Kind) -> bytes:
-        """Return the account's current secret of this kind. Raises SecretError or SealError."""
-        row = Secret.objects.filter(account_id=account_id, kind=kind, retired_at=None).first()
+    def open(self, account_id: int, kind: Secret.Kind, *, retired: bool = False) -> bytes:
+        """Return the account's secret of this kind, the current or the last retired one.
+
+        Raises SecretError or SealError.
+        """
+        rows = Secret.objects.filter(account_id=account_id, kind=kind, retired_at__isnull=not retired)
+        row = rows.order_by("-pk").first()
         if row is None:
             raise SecretError(f"account {account_id} has no {kind.label.lower()}")
         return self.unseal(bytes(row.sealed), account_id=account_id, kind=kind)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+import httpx
 import pytest
 from django.contrib.auth import get_user_model
 from django.utils import timezone
@@ -12,14 +14,20 @@ from alerts.models import AuditEvent
 from markets.domain.answers import ACCEPTED
 from markets.domain.instruments import Side
 from markets.domain.units import Usd
+from markets.venues.polymarket.credentials import level_2_headers
 from orders.domain.lifecycle import Environment
 from orders.domain.private_keys import key_new
 from orders.domain.wallet_entry import wallet_entry
-from orders.models import Account, LedgerEntry, Secret
+from orders.models import Account, LedgerEntry, Order, SealingKey, Secret
+from orders.services import desk_keys, keyholder
 from orders.services.accounts import AccountError, account_open
-from orders.services.connecting import account_connect, accounts_connect_waiting, connection_ask
+from orders.services.connecting import account_connect, accounts_connect_waiting
+from orders.services.connection_asks import connection_ask, credentials_rotation_ask
+from orders.services.desk_keys import PURPOSES, keys_prepare, paths_under, sealing_key_rotate
 from orders.services.invariants import check_invariants
-from orders.services.secrets import secret_store
+from orders.services.key_files import keys_read, opening_keys
+from orders.services.keyholder import KeyRefused
+from orders.services.secrets import sealing_key_publish, secret_store
 from tests.live_desk import LiveDesk
 
 pytestmark = pytest.mark.django_db
@@ -138,3 +146,65 @@ def test_one_wallet_has_one_account_and_names_are_not_used_twice(live_desk: Live
         raw_account(live_desk, builder_code="0x12")
     with pytest.raises(AccountError, match="leave the cash empty"):
         raw_account(live_desk, environment=Environment.LIVE, cash=Usd(1))
+
+
+def test_new_credentials_replace_the_old_ones_here_and_at_the_venue(live_desk: LiveDesk) -> None:
+    account = live_desk.account("safe")
+    old = keyholder.credentials(account.pk)
+    order = live_desk.order(account, live_desk.outcome(3), price="0.02", size="100")
+    with pytest.raises(AccountError, match="1 open orders: cancel them first"):
+        credentials_rotation_ask(account.pk)
+    Order.objects.filter(pk=order.pk).update(state="canceled")
+    credentials_rotation_ask(account.pk, by="ada")
+    assert account_connect(account.pk)
+    new = keyholder.credentials(account.pk)
+    assert new.api_key != old.api_key and new.secret != old.secret
+    assert live_desk.gateway(account).balances().cash > 0
+    headers = level_2_headers(
+        old, address=account.signer_address, timestamp_s=int(time.time()), method="GET", path="/auth/api-keys"
+    )
+    answer = httpx.get(f"{live_desk.exchange.urls['clob']}/auth/api-keys", headers=headers)
+    assert answer.status_code == 401
+    assert Account.objects.get(pk=account.pk).opening_cash == account.opening_cash
+
+
+@pytest.mark.parametrize("which", ["trader", "stream"])
+def test_a_sealing_key_is_replaced_without_a_pause(live_desk: LiveDesk, which: str) -> None:
+    account = live_desk.account("safe")
+    path = live_desk.folder / f"{which}.key"
+    before = path.read_text()
+    done = sealing_key_rotate(PURPOSES[which], path, by="ada", now=timezone.now())
+    assert done == 1 and path.read_text() != before and len(keys_read(path)) == 1
+    current = SealingKey.objects.get(purpose=which, retired_at=None)
+    assert not Secret.objects.filter(sealing_key__purpose=which).exclude(sealing_key=current).exists()
+    keyholder.forget(account.pk)  # the running trader meets a newer key and reads its file again
+    assert keyholder.signer().wallet(account.pk).wallet_address == account.wallet_address
+    assert live_desk.gateway(account).balances().cash > 0
+    assert sealing_key_publish(current.purpose, opening_keys(path)[0], now=timezone.now()) is False
+
+
+def test_a_rotation_that_was_cut_off_is_finished_by_the_next_one(
+    live_desk: LiveDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = [live_desk.account("safe") for _ in range(2)]
+    path = live_desk.trader_key_file
+    with monkeypatch.context() as patch:
+        patch.setattr(desk_keys, "secrets_reseal", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            sealing_key_rotate(PURPOSES["trader"], path, by="ada", now=timezone.now())
+    assert len(keys_read(path)) == 2
+    for account in accounts:
+        keyholder.forget(account.pk)
+        assert keyholder.signer().wallet(account.pk)
+    assert sealing_key_rotate(PURPOSES["trader"], path, by="ada", now=timezone.now()) == 2
+    assert len(keys_read(path)) == 1
+
+
+def test_a_lost_key_file_is_told_and_what_it_sealed_stays_closed(live_desk: LiveDesk) -> None:
+    account = live_desk.account("safe")
+    live_desk.trader_key_file.unlink()
+    (warning,) = keys_prepare(paths_under(live_desk.folder), now=timezone.now())
+    assert "1 stored secrets cannot be opened" in warning
+    live_desk.install()
+    with pytest.raises(KeyRefused, match="whose file is not here"):
+        keyholder.signer().wallet(account.pk)
