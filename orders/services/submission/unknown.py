@@ -68,8 +68,14 @@ class Resolved:
 
 def accounts_due(now: datetime) -> list[int]:
     """Return the accounts that have an order to read now."""
-    rows = OrderSubmission.objects.filter(next_read_ms__lte=milliseconds(now), order__state__in=OPEN)
+    rows = OrderSubmission.objects.filter(_is_due(now), order__state__in=OPEN)
     return sorted(set(rows.values_list("order__account_id", flat=True)))
+
+
+def _is_due(now: datetime) -> Q:
+    """Its next read has come, or it was unknown for so long that a person must hear of it."""
+    long_ago = milliseconds(now) - submission.QUARANTINE_AFTER_MS
+    return Q(next_read_ms__lte=milliseconds(now)) | Q(order__state=OrderState.UNKNOWN, unknown_since_ms__lte=long_ago)
 
 
 def account_resolve(account_id: int, now: datetime, *, order_ids: Iterable[int] | None = None) -> Resolved:
@@ -131,7 +137,7 @@ def is_wanted(order: Order, row: OrderSubmission, *, now: datetime) -> bool:
 def _due(account_id: int, now: datetime, order_ids: Iterable[int] | None) -> list[OrderSubmission]:
     rows = OrderSubmission.objects.filter(order__account_id=account_id, order__state__in=OPEN)
     if order_ids is None:
-        rows = rows.filter(next_read_ms__lte=milliseconds(now))
+        rows = rows.filter(_is_due(now))
     else:
         rows = rows.filter(pk__in=list(order_ids))
     return list(rows.order_by("next_read_ms", "pk")[:MOST_AT_ONCE])

@@ -109,6 +109,9 @@ class Lines:
         self.made.pop(account_id, None)
         self.inner.forget(account_id)
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
 
 @pytest.fixture
 def desk(live_desk: LiveDesk) -> Iterator[LiveDesk]:  # noqa: F811
