@@ -12,21 +12,19 @@ from django.db.models import F, Q
 from markets.domain.trading import TradeStage
 from markets.domain.units import micro_from_decimal
 from markets.venues.base import VenueError
-from orders.domain import submission
 from orders.domain.lifecycle import OPEN, OrderState
 from orders.domain.readiness import LiveConditions
 from orders.models import Fill, Order, OrderSubmission, Position
-from orders.services import execution, ownership
+from orders.services import execution, keyholder, ownership
 from orders.services import sweep as sweeps
-from orders.services.attach import venue_order_attach
-from orders.services.faults import faultpoint
 from orders.services.kill import killed
 from orders.services.legs import legs_ingest
-from orders.services.states import order_lock
-from orders.services.submission import obstacles, senders
+from orders.services.resync import account_resync
+from orders.services.submission import obstacles, senders, tend
 from orders.services.submission.cancels import cancels_due
-from orders.services.submission.unknown import account_resolve
-from orders.services.submission_rows import milliseconds, submission_of, submission_store
+from orders.services.submission.claim import UNSENT
+from orders.services.submission.killing import account_clear
+from orders.services.submission_rows import milliseconds
 from tests.orders.model.luck import Draws
 
 if TYPE_CHECKING:
@@ -55,43 +53,23 @@ def cancel(lane: Lane, order_id: int, clock: Clock) -> Job:
 
 
 def sweep(lane: Lane, clock: Clock) -> Job:
-    """What the sweep does for one account."""
+    """One account's part of the trader's round (`orders.services.submission.tend`), and of a kill."""
 
     def job() -> None:
         account_id, now = lane.account.pk, clock()
         ownership.take(account_id)
         if killed():
             execution.cancel_all(account_id, "kill switch", "sweep", now)
-        unsent = Order.objects.filter(
-            account_id=account_id, state__in=(OrderState.RESERVED, OrderState.SIGNED)
-        ).order_by("pk")
+            account_clear(account_id, now)
+        unsent = Order.objects.filter(account_id=account_id, state__in=UNSENT).order_by("pk")
         senders.orders_send(account_id, list(unsent.values_list("pk", flat=True)), clock)
         for pk in Order.objects.filter(account_id=account_id, state=OrderState.SENDING).values_list("pk", flat=True):
-            lease_expire(pk, clock())
-        done = account_resolve(account_id, clock())
-        senders.claimed_send(account_id, done.claimed, clock)
-        wanted = cancels_due(clock()).get(account_id, [])
-        if wanted:
-            senders.cancels_send(account_id, wanted, clock)
-        if done.cancels:
-            senders.cancels_send(account_id, done.cancels, clock, reason="its outcome is unknown and nobody wants it")
+            tend.lease_expire(pk, clock())
+        tend._resolve(account_id, clock(), clock)
+        if wanted := cancels_due(clock()).get(account_id, []):
+            tend._cancel(account_id, wanted, clock)
 
     return job
-
-
-def lease_expire(order_id: int, now: datetime) -> None:
-    from django.db import transaction
-
-    with transaction.atomic():
-        order = order_lock(order_id)
-        row = OrderSubmission.objects.filter(pk=order_id).first()
-        if row is None:
-            return
-        before = submission_of(order, row)
-        after = submission.after_lease(before, now_ms=milliseconds(now))
-        if after is not None:
-            submission_store(order, row, before, after, now=now, reason="no answer within the lease", actor="sweep")
-            faultpoint("lease.expired")
 
 
 def told(lane: Lane, draws: Draws, clock: Clock) -> Job:
@@ -99,7 +77,7 @@ def told(lane: Lane, draws: Draws, clock: Clock) -> Job:
 
     def job() -> None:
         try:
-            legs = _gateway(lane).legs(since_ms=milliseconds(clock()) - 3_600_000)
+            legs = keyholder.gateway(lane.account.pk).legs(since_ms=milliseconds(clock()) - 3_600_000)
         except VenueError:
             return
         messages = [replace(leg, stage=TradeStage.MATCHED) for leg in legs if draws.random() < 0.5]
@@ -112,18 +90,10 @@ def told(lane: Lane, draws: Draws, clock: Clock) -> Job:
 
 
 def resync(lane: Lane, clock: Clock) -> Job:
-    """The REST resync of the user stream: all trades, all open orders."""
+    """The look over REST that the user stream and the reconciliation take."""
 
     def job() -> None:
-        gateway = _gateway(lane)
-        now = clock()
-        legs_ingest(lane.account.pk, gateway.legs(since_ms=milliseconds(now) - 7_200_000), now=now)
-        ours = dict(
-            Order.objects.filter(account=lane.account, venue_order_id__isnull=False).values_list("venue_order_id", "pk")
-        )
-        for order in gateway.open_orders():
-            if order.order_id.lower() in ours:
-                venue_order_attach(ours[order.order_id.lower()], order, now=now)
+        account_resync(lane.account.pk, keyholder.gateway(lane.account.pk), since_ms=0, clock=clock)
 
     return job
 
@@ -180,9 +150,3 @@ def patch_books(world: World) -> Callable[[], None]:
         obstacles.conditions_get = true
 
     return undo
-
-
-def _gateway(lane: Lane):  # type: ignore[no-untyped-def]
-    from orders.services import keyholder
-
-    return keyholder.gateway(lane.account.pk)

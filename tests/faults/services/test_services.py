@@ -11,6 +11,8 @@ from collections import Counter
 
 import pytest
 
+from orders.models import Discrepancy
+from orders.services import reconciliation
 from orders.services.invariants import Violation, check_invariants, ledger_sum
 from orders.services.invariants_live import changed_requests
 from tests.faults import truth
@@ -22,7 +24,7 @@ from tests.orders.model.shrink import commit
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 SEEDS = int(os.environ.get("POLYBOT_L1_SEEDS", "10"))
 START = int(os.environ.get("POLYBOT_L1_FROM", "0"))
-GROUP = 10
+GROUP = 20
 ENOUGH = 5  # hits of each crash point and each fault class in a campaign
 CAMPAIGN = 100  # from this many seeds on, every class must have had its hits
 POINTS = (
@@ -55,6 +57,12 @@ def truths_of(world: World) -> list[str]:
             legs=gateway.legs(since_ms=0),
         )
         found += [f"I20 seed {lane.seed}: {said}" for said in truth.unsettled(lane.account)]
+        if world.killed and (left := gateway.open_orders()):
+            found.append(f"I13 seed {lane.seed}: {len(left)} orders rest at the venue after the kill")
+        run = reconciliation.reconcile(lane.account.pk, world.now)
+        if not run.clean:
+            rows = Discrepancy.objects.filter(run_id=run.run_id)
+            found.append(f"I20 seed {lane.seed}: not reconciled: {run.error or [str(row.subject) for row in rows]}")
     return [str(each) for each in found]
 
 

@@ -35,6 +35,7 @@ FAULTS_FOR_S = 150  # virtual
 ORDERS_FOR_S = 60
 SWEEP_S = 7
 HANDS = 3
+RESYNC_TURNS = (0, 7, 9, 11, 13)
 SIZES = ("5", "7.5", "12.34", "20")
 KINDS = ("gtc", "gtc", "gtc", "gtd", "fok", "fak")
 
@@ -336,13 +337,15 @@ class World:
         second = FAULTS_FOR_S + 50.0
         for turn in range(80):
             self.later(second, self._sweeps)
-            if turn in (0, 4) or turn % 15 == 14:
+            # An order that is listed no more counts as over after three looks from a minute on.
+            if turn in RESYNC_TURNS or turn % 10 == 9:
                 for lane in self.lanes.values():
                     self.at(second, lane, desk_jobs.resync(lane, self.clock))
             self.run(second + 4)
-            if turn > 0 and not desk_jobs.under_way(self.by_account):
-                return
+            if turn >= RESYNC_TURNS[-1] and not desk_jobs.under_way(self.by_account):
+                break
             second += 11.0 if turn < 20 else 31.0
+        self.run(second + 40)
 
     def close(self) -> None:
         for hand in self.hands:
