@@ -38,7 +38,9 @@ from polybot.dashboard.views.market import order_preview
 from polybot.dashboard.views.scope import account_ids
 from polybot.identity import keys
 from polybot.identity.models import ApiKey
+from polybot.identity.step_up import StepUpError, password_confirm
 from risk.selectors import screens as risk_pages
+from risk.selectors.halts import lift_is_grave
 from risk.services import gate, halts
 from risk.services.halts import HaltError
 from strategies.domain.parameters import ParameterError
@@ -61,7 +63,7 @@ def action(view: Action) -> Action:
             raise Http404("no account")
         try:
             return view(request, *args, **kwargs)
-        except (HaltError, StateError) as error:
+        except (HaltError, StateError, StepUpError) as error:
             messages.error(request, _sentence(str(error)))
             return HttpResponseRedirect(_back(request))
 
@@ -123,7 +125,10 @@ def kill_release(request: HttpRequest) -> HttpResponse:
     if not request.user.is_staff:
         messages.error(request, "Only staff can release the kill switch.")
         return HttpResponseRedirect(reverse("desk:release"))
-    released = halts.release(_who(request), request.POST.get("phrase", ""), now=timezone.now())
+    phrase = request.POST.get("phrase", "")
+    if phrase.strip().lower() == halts.RELEASE_PHRASE:
+        password_confirm(request, request.POST.get("password", ""))
+    released = halts.release(_who(request), phrase, now=timezone.now())
     messages.success(request, "Released. Orders may be sent again." if released else "The switch was not set.")
     return HttpResponseRedirect(reverse("desk:release"))
 
@@ -137,6 +142,8 @@ def halt_lift(request: HttpRequest, halt_id: int) -> HttpResponse:
     elif row.account_id is None and not request.user.is_staff:
         messages.error(request, "Only staff can lift a halt of the whole desk.")
     else:
+        if lift_is_grave(halt_id):
+            password_confirm(request, request.POST.get("password", ""))
         halts.halt_lift(halt_id, by=_who(request), now=timezone.now())
         messages.success(request, "The halt is lifted. Others, if any, still hold the account.")
     return HttpResponseRedirect(reverse("desk:release"))

@@ -94,8 +94,17 @@ class ReasonSerializer(serializers.Serializer):
     reason = serializers.CharField(max_length=240)
 
 
+class LiftSerializer(ReasonSerializer):
+    password = serializers.CharField(
+        max_length=200, required=False, default="", write_only=True, help_text="yours; needed where real money waits"
+    )
+
+
 class ReleaseSerializer(serializers.Serializer):
     phrase = serializers.CharField(max_length=40, help_text="trade again")
+    password = serializers.CharField(
+        max_length=200, required=False, default="", write_only=True, help_text="your own, again"
+    )
 
 
 class ProfileSerializer(serializers.ModelSerializer):

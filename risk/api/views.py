@@ -25,10 +25,12 @@ from orders.api.views import OrderListView, accounts_of, asked
 from orders.domain.intents import OrderType
 from orders.tasks import submit_order
 from risk.api import serializers
+from risk.api.again import person_again
 from risk.api.filters import HaltFilter, VerdictFilter
 from risk.models import Halt, RiskVerdict
 from risk.selectors import screens
 from risk.selectors.caps import caps_get
+from risk.selectors.halts import lift_is_grave
 from risk.services import gate, halts, manual, profiles
 
 log = logging.getLogger(__name__)
@@ -214,9 +216,9 @@ class HaltListView(ListAPIView):
 
 
 class HaltLiftView(GenericAPIView):
-    """Let the account go again, as far as this halt held it."""
+    """Let the account go again, as far as this halt held it. Where real money waits, with the password again."""
 
-    serializer_class = serializers.ReasonSerializer
+    serializer_class = serializers.LiftSerializer
     required_scope: ClassVar[str] = "trade"
 
     @extend_schema(responses=serializers.HaltSerializer, tags=["risk"])
@@ -234,6 +236,8 @@ class HaltLiftView(GenericAPIView):
         scopes = getattr(request.auth, "scopes", None)  # a signed-in person has none: the session is enough
         if scopes is not None and "admin" not in scopes:
             raise PermissionDenied("a key needs the scope `admin` to lift a halt; `trade` can only make one")
+        if lift_is_grave(halt_id):
+            person_again(request, form.validated_data["password"])
         try:
             halts.halt_lift(halt_id, by=str(request.user), reason=form.validated_data["reason"])
         except halts.HaltError as error:
@@ -258,7 +262,7 @@ class KillView(GenericAPIView):
 
 
 class ReleaseView(GenericAPIView):
-    """Release the kill switch. A person sends the phrase."""
+    """Release the kill switch. A signed-in person sends the phrase and the password again."""
 
     serializer_class = serializers.ReleaseSerializer
     required_scope: ClassVar[str] = "admin"
@@ -268,6 +272,9 @@ class ReleaseView(GenericAPIView):
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
         staff_only(request, "release the kill switch")
+        if form.validated_data["phrase"].strip().lower() != halts.RELEASE_PHRASE:
+            raise ValidationError({"phrase": f"type {halts.RELEASE_PHRASE!r} to release the kill switch"})
+        person_again(request, form.validated_data["password"])
         try:
             released = halts.release(str(request.user), form.validated_data["phrase"])
         except halts.HaltError as error:

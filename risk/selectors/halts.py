@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.db.models import Q, QuerySet
 
-from orders.domain.lifecycle import TradingState
+from orders.domain.lifecycle import Environment, TradingState
+from orders.selectors.portfolio import account_list
 from risk.models import Halt
 
 
@@ -31,3 +32,12 @@ def halt_reason(account_id: int) -> str:
     rows = list(halt_rows(account_id=account_id).exclude(kind=Halt.Kind.KILL))
     rows.sort(key=lambda row: row.kind != Halt.Kind.HALTED)
     return rows[0].reason if rows else ""
+
+
+def lift_is_grave(halt_id: int) -> bool:
+    """Whether lifting this halt lets real money move again: a person then gives the password again."""
+    halt = Halt.objects.filter(pk=halt_id, lifted_at=None).first()
+    if halt is None:
+        return False
+    live = {account.id for account in account_list(environment=Environment.LIVE)}
+    return bool(live) if halt.account_id is None else halt.account_id in live

@@ -18,6 +18,7 @@ from polybot.dashboard.rows import event_lines
 from polybot.dashboard.tables import Column, Table
 from polybot.dashboard.views.scope import account_scope
 from risk.selectors import screens as risk_pages
+from risk.selectors.halts import lift_is_grave
 
 LIMIT_NAMES = (
     ("account_exposure", "Whole account, worst case", "$"),
@@ -110,10 +111,12 @@ def release(request: HttpRequest) -> HttpResponse:
     desk = desk_of(request)
     if desk.account is None:
         return render(request, "dashboard/no_account.html")
+    halts = [h for h in risk_pages.halt_rows(account_id=desk.account.id, active=True) if h.kind != "kill"]
     context = {
         "switch": order_pages.kill_switch(),
         "open_everywhere": order_pages.open_order_totals(None)[0],
-        "halts": [h for h in risk_pages.halt_rows(account_id=desk.account.id, active=True) if h.kind != "kill"],
+        "halts": halts,
+        "grave": {h.pk for h in halts if lift_is_grave(h.pk)},
     }
     return render(request, "dashboard/release.html", context)
 

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from alerts.models import AlertChannel, AlertRule
 from polybot.identity import keys
 from risk.models import Halt
-from tests.factories.desk import DeskRows
+from tests.factories.desk import PASSWORD, DeskRows
 
 ROLES = ("anonymous", "viewer", "owner", "staff")
 ALL = (401, 200, 200, 200)  # everybody who is signed in
@@ -125,7 +125,7 @@ def bodies(desk: DeskRows) -> dict[tuple[str, str], dict[str, Any]]:
         ("post", "risk/halts"): {"account": desk.account.pk, "kind": "reduce_only", **reason},
         ("post", "risk/halts/<int:halt_id>/lift"): reason,
         ("post", "risk/kill"): reason,
-        ("post", "risk/release"): {"phrase": "trade again"},
+        ("post", "risk/release"): {"phrase": "trade again", "password": PASSWORD},
         ("post", "notifications/seen"): {"ids": [1]},
         ("post", "alerts/rules"): {"name": "mine", "kind": "order.filled", "severity": "info"},
         ("patch", "alerts/rules/<int:rule_id>"): {"enabled": False},

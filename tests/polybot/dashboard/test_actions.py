@@ -59,7 +59,10 @@ def test_only_staff_can_kill_and_release(desk: DeskRows, owner: Client, staff: C
     assert "Not ready" in staff.get("/").content.decode()
     assert "Type 'trade again'" in said(post(staff, "kill_release", phrase="please"))
     assert kill_switch().killed
-    post(staff, "kill_release", phrase="trade again")
+    assert "Give your password" in said(post(staff, "kill_release", phrase="trade again"))
+    assert "not your password" in said(post(staff, "kill_release", phrase="trade again", password="wrong"))
+    assert kill_switch().killed
+    post(staff, "kill_release", phrase="trade again", password=PASSWORD)
     assert not kill_switch().killed
 
 

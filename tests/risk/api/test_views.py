@@ -20,7 +20,7 @@ from risk.models import Halt, RiskVerdict
 from risk.selectors import picture
 from risk.services import halts
 from tests.factories.markets import book_make
-from tests.factories.orders import account_make
+from tests.factories.orders import account_make, venue_account_make
 
 pytestmark = pytest.mark.django_db
 
@@ -43,8 +43,12 @@ def client_of(user: Any) -> Client:
     return made
 
 
+PASSWORD = "correct horse battery"
+
+
 def staff() -> Client:
-    return client_of(get_user_model().objects.create_user(username=f"chief{uuid.uuid4().hex[:6]}", is_staff=True))
+    name = f"chief{uuid.uuid4().hex[:6]}"
+    return client_of(get_user_model().objects.create_user(username=name, password=PASSWORD, is_staff=True))
 
 
 def call(client: Client, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
@@ -211,8 +215,32 @@ def test_everything_is_stopped_and_released_by_staff_only(client: Client, accoun
     assert call(chief, "post", "risk/kill", {"reason": "fire"})[0] == 202
     assert switch.killed()
     assert call(chief, "post", "risk/release", {"phrase": "please"})[0] == 400
-    assert call(chief, "post", "risk/release", {"phrase": "trade again"})[1] == {"killed": False, "was_set": True}
+    for wrong in ({}, {"password": "wrong"}):
+        status, error = call(chief, "post", "risk/release", {"phrase": "trade again", **wrong})
+        assert (status, list(error["details"])) == (400, ["password"]) and switch.killed()
+    again = {"phrase": "trade again", "password": PASSWORD}
+    assert call(chief, "post", "risk/release", again)[1] == {"killed": False, "was_set": True}
     halt = halts.halt_create(None, Halt.Kind.HALTED, "all", "chief")
     assert call(client, "post", f"risk/halts/{halt.pk}/lift", {"reason": "x"})[0] == 403
     assert call(client, "post", "risk/halts/999999/lift", {"reason": "x"})[0] == 404
     assert RiskVerdict.objects.count() == 0
+
+
+def test_no_api_key_releases_the_kill_switch_whatever_it_sends(client: Client, account: Account) -> None:
+    chief = get_user_model().objects.create_user(username="boss", password=PASSWORD, is_staff=True)
+    _, secret = keys.key_create(chief, name="root", scopes=["read", "trade", "admin"])
+    bearer = {"Authorization": f"Bearer {secret}"}
+    assert call(Client(), "post", "risk/kill", {"reason": "fire"}, **bearer)[0] == 202
+    again = {"phrase": "trade again", "password": PASSWORD}
+    status, error = call(Client(), "post", "risk/release", again, **bearer)
+    assert status == 403 and "may not release" in error["message"] and switch.killed()
+
+
+def test_a_halt_before_real_money_is_lifted_with_the_password_again(client: Client, account: Account) -> None:
+    owner = get_user_model().objects.create_user(username="rich", password=PASSWORD)
+    rich = client_of(owner)
+    live = venue_account_make("live", owner=owner)
+    halt = halts.halt_create(live.pk, Halt.Kind.HALTED, "odd", "rich")
+    for body in ({"reason": "x"}, {"reason": "x", "password": "wrong"}):
+        assert call(rich, "post", f"risk/halts/{halt.pk}/lift", body)[0] == 400
+    assert call(rich, "post", f"risk/halts/{halt.pk}/lift", {"reason": "x", "password": PASSWORD})[1]["lifted_at"]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 
 from alerts.models import AuditEvent
@@ -162,9 +163,24 @@ def test_the_commands_halt_and_resume(account: Account, outcome: Outcome) -> Non
         run("resume", "999999")
 
 
-def test_the_commands_kill_and_release(account: Account) -> None:
+def test_the_commands_kill_and_release(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = get_user_model().objects
+    user.create_user("chief", password="a long password", is_staff=True)
+    user.create_user("clerk", password="a long password")
+
+    def release(name: str, password: str, phrase: str) -> str:
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{password}\n"))
+        return run("release", "--user", name, "--password-stdin", "--phrase", phrase)
+
     assert "kill switch set" in run("kill", "fire")
-    with pytest.raises(CommandError, match="trade again"):
-        run("release", "--phrase", "please")
-    assert "released" in run("release", "--phrase", "trade again")
-    assert "was not set" in run("release", "--phrase", "trade again")
+    for name, password, phrase, said in (
+        ("chief", "a long password", "please", "trade again"),
+        ("chief", "wrong", "trade again", "not the name and password"),
+        ("nobody", "a long password", "trade again", "not the name and password"),
+        ("clerk", "a long password", "trade again", "not staff"),
+    ):
+        with pytest.raises(CommandError, match=said):
+            release(name, password, phrase)
+    assert switch.killed()
+    assert "released" in release("chief", "a long password", "trade again")
+    assert "was not set" in release("chief", "a long password", "trade again")
