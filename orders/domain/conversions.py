@@ -124,10 +124,32 @@ def position_moved(position: Position, part: Movement) -> Position:
 
 
 def position_replayed(empty: Position, parts: Iterable[Movement]) -> Position:
-    """Return what `parts`, in the order they were booked, make of `empty`. A void replays the rest with this."""
+    """Return what `parts`, in the order they were booked, make of `empty`. A void replays the rest with this.
+
+    Shares that left before enough had come were told out of order, or had been covered by what is void now: they
+    leave as soon as enough has come. Raises OversoldError when it never does.
+    """
     position = empty
+    waiting: list[Movement] = []
     for part in parts:
-        position = position_moved(position, part)
+        waiting.append(part)
+        position = _moved_as_far_as_possible(position, waiting)
+    if waiting:
+        position_moved(position, waiting[0])  # raises, with the numbers
+    return position
+
+
+def _moved_as_far_as_possible(position: Position, waiting: list[Movement]) -> Position:
+    """Apply, oldest first, whatever the shares allow, and take it off the list."""
+    progress = True
+    while progress:
+        progress = False
+        for part in waiting:
+            if position.size + part.size >= 0:
+                position = position_moved(position, part)
+                waiting.remove(part)
+                progress = True
+                break
     return position
 
 

@@ -7,13 +7,13 @@ told twice is booked once. A fill that fails to settle is voided once, never del
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Sum
 
 from alerts.domain.events import Severity
 from markets.domain.instruments import Side
@@ -162,9 +162,10 @@ def fill_settle(fill_id: int, settlement: str, *, now: datetime) -> bool:
         return _void(order, row, reason="the trade failed to settle", now=now)
     Fill.objects.filter(pk=fill_id).update(settlement=settlement)
     if settlement == Fill.Settlement.CONFIRMED and row.side == "buy":
-        Position.objects.filter(account_id=row.account_id, outcome_id=row.outcome_id).update(
-            confirmed_size=F("confirmed_size") + row.size, updated_at=now
-        )
+        position = Position.objects.get(account_id=row.account_id, outcome_id=row.outcome_id)
+        position.confirmed_size = _settled_size(row, position.size)
+        position.updated_at = now
+        position.save(update_fields=["confirmed_size", "updated_at"])
     return True
 
 
@@ -193,7 +194,8 @@ def _void(order: Order, row: Fill, *, reason: str, now: datetime) -> bool:
     except LedgerError as error:
         raise FillError(f"fill {row.pk} cannot be voided: without it the account {error}") from error
     realized = after.realized - micro_from_decimal(position.realized)
-    _position_write(position, after, now=now)
+    settled = _settled_size(row, decimal_from_micro(after.size))
+    _position_write(position, replace(after, confirmed=Shares(micro_from_decimal(settled))), now=now)
     change = -fill_of(row).cash_change
     if not Account.objects.filter(pk=row.account_id, cash__gte=F("reserved_cash") - decimal_from_micro(change)).update(
         cash=F("cash") + decimal_from_micro(change)
@@ -222,6 +224,13 @@ def _void(order: Order, row: Fill, *, reason: str, now: datetime) -> bool:
         payload={"fill_id": row.pk, "trade_id": row.venue_trade_id, "reason": reason},
     )
     return True
+
+
+def _settled_size(row: Fill, size: Decimal) -> Decimal:
+    """Return how much of a position of `size` is settled: all but buys that are not, whatever was sold meanwhile."""
+    bought = Fill.objects.filter(account_id=row.account_id, outcome_id=row.outcome_id, side="buy", voided=False)
+    coming = bought.exclude(settlement=Fill.Settlement.CONFIRMED).aggregate(size=Sum("size", default=Decimal(0)))
+    return max(Decimal(0), size - coming["size"])
 
 
 def _reservation_used(order: Order, leg: LedgerFill) -> Decimal:

@@ -144,6 +144,14 @@ _QUESTIONS: tuple[tuple[str, str, str, str, dict[str, object]], ...] = (
         _OPEN,
     ),
     (
+        "I10",
+        "account {0} outcome {1}",
+        "has {2} settled shares of {3}",
+        f"""SELECT account_id, outcome_id, confirmed_size, size FROM orders_position p
+        WHERE {_MINE.format("p.")} AND confirmed_size > size""",  # noqa: S608
+        {},
+    ),
+    (
         "I12",
         "account {0}",
         "has set aside ${1}, its open buys and transactions add up to ${2}",

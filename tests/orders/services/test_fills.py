@@ -6,7 +6,9 @@ from django.db.models import F
 
 from markets.domain.instruments import Side
 from markets.domain.units import Price, Shares, Usd
+from orders.domain.conversions import split
 from orders.models import Account, Fill, LedgerTransaction, Order, Position
+from orders.services.conversions import fact_book
 from orders.services.fills import FillError, FillResult, fill_record, fill_settle, fill_void
 from orders.services.invariants import check_invariants, ledger_sum
 from tests.factories.markets import outcome_make
@@ -154,3 +156,32 @@ def test_fees_rounded_fill_by_fill_never_outgrow_what_was_set_aside() -> None:
         Account.objects.update(cash=F("reserved_cash"))  # what a fill gave back is spent elsewhere at once
     assert Order.objects.get().state == "filled"
     assert Account.objects.get(pk=account.pk).reserved_cash == 0
+
+
+def test_what_was_sold_before_its_purchase_settled_is_not_settled_twice() -> None:
+    account, outcome = account_make("100"), outcome_make(fee_rate_ppm=0)
+    bought = sent_order(account, outcome, price="0.60", size="10")
+    fill = book(bought, "t1", "10", "0.60", settlement="matched")
+    Position.objects.update(confirmed_size=10)  # somebody let the provisional shares be promised
+    sold = sent_order(account, outcome, side=Side.SELL, price="0.50", size="4")
+    Position.objects.update(confirmed_size=0)
+    book(sold, "t2", "4", "0.50")
+    assert fill_settle(fill.fill_id, "confirmed", now=AT)
+    held = Position.objects.get()
+    assert (held.size, held.confirmed_size) == (6, 6)
+
+
+def test_a_void_leaves_what_was_split_and_merged_alone() -> None:
+    account, outcome = account_make("100"), outcome_make(fee_rate_ppm=0)
+    pair = list(outcome.market.outcomes.order_by("index"))
+    markets = {o.pk: o.market_id for o in pair}
+    fact = split([o.pk for o in pair], micro("20"))
+    fact_book(account, fact, reference="chain:1", markets=markets, memo="split", at=AT, now=AT)
+    order = sent_order(account, outcome, price="0.60", size="10")
+    fill = book(order, "t1", "10", "0.60", settlement="matched")
+    assert fill_settle(fill.fill_id, "failed", now=AT)
+    held = Position.objects.get(outcome=outcome)
+    assert (held.size, held.confirmed_size, held.cost, held.realized) == (20, 20, 10, 0)
+    account.refresh_from_db()
+    assert account.cash == 80
+    assert check_invariants([account.pk]) == []
