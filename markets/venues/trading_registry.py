@@ -7,7 +7,7 @@ unencrypted to a host that is not this machine or its private network.
 from __future__ import annotations
 
 import ipaddress
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -72,10 +72,13 @@ def probe(venue: Venue | str) -> VenueProbe:
     """Return what asks the venue for its clock, its version, and whether it lets this place trade."""
     _RATES[Venue(venue)]
     control = settings.POLYMARKET.get("control")  # the local exchange answers for itself
-    return PolymarketProbe(
-        clob=HttpPool(settings.POLYMARKET["clob"], overall_s=5.0),
-        geoblock=HttpPool(f"{control}/geoblock" if control else _GEOBLOCK, overall_s=5.0),
-    )
+    return _probe(settings.POLYMARKET["clob"], f"{control}/geoblock" if control else _GEOBLOCK)
+
+
+@lru_cache(maxsize=8)
+def _probe(clob: str, geoblock: str) -> VenueProbe:
+    """Return the one probe of these hosts: its connections are kept."""
+    return PolymarketProbe(clob=HttpPool(clob, overall_s=5.0), geoblock=HttpPool(geoblock, overall_s=5.0))
 
 
 def check_host(url: str, environment: str) -> None:

@@ -36,6 +36,8 @@ SLOTS = 20  # a window is counted in so many parts
 BLIND_WAIT_S = 1.0
 LONGEST_PAUSE_S = 60.0
 _TIMEOUT_S = 0.25
+_BLIND_S = 1.0  # Redis is not asked again for so long after it did not answer: a kill cannot wait for it each time
+_blind_until: dict[str, float] = {}  # Redis URL -> monotonic seconds
 
 
 class TooCostly(ValueError):
@@ -60,7 +62,7 @@ def take(venue: str, signer: str, kind: Kind, cost: int = 1, *, route: str = "",
     try:
         wait_ms = _run(rate_scripts.TAKE, keys, arguments)
     except RedisError as error:
-        log.warning("rate budget: Redis does not answer", extra={"venue": venue, "kind": kind, "error": str(error)})
+        log.warning("rate budget is blind", extra={"venue": venue, "kind": kind, "error": str(error)[:200]})
         return 0.0 if kind == "cancel" else BLIND_WAIT_S
     if wait_ms < 0:
         raise TooCostly(f"{cost} {kind}s at once are more than this key may ever send; send fewer")
@@ -143,7 +145,14 @@ def _pause_s(headers: Mapping[str, str]) -> float:
 
 
 def _run(script: str, keys: list[str], arguments: list[Any]) -> int:
-    return int(_script(settings.ORDERS_REDIS_URL, script)(keys=keys, args=arguments))
+    url = settings.ORDERS_REDIS_URL
+    if time.monotonic() < _blind_until.get(url, 0.0):
+        raise RedisError("did not answer a moment ago")
+    try:
+        return int(_script(url, script)(keys=keys, args=arguments))
+    except RedisError:
+        _blind_until[url] = time.monotonic() + _BLIND_S
+        raise
 
 
 @lru_cache(maxsize=16)

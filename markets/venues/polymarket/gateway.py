@@ -7,6 +7,7 @@ in `reads`. This file makes requests, and tells apart a request that never left 
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from markets.venues.trading import Authorise, Heard, HeartbeatRefused, Sent, Wal
 # Ids in one request. The venue takes a thousand, but never more than a signing key's bucket holds: 120 at least.
 MOST_CANCELS = 100
 MOST_READ = 8_000_000
+log = logging.getLogger("markets.polymarket")
 _LATER = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 
 
@@ -188,9 +190,17 @@ class PolymarketGateway:
             return _Silence(sent=False, code=error.code, first_byte_ms=None)
         except NoAnswer as error:
             return _Silence(sent=True, code=error.code, first_byte_ms=error.first_byte_ms)
-        if self._heard is not None:
-            self._heard(kind, answer.status, answer.headers)
+        self._tell(kind, answer)
         return answer
+
+    def _tell(self, kind: str, answer: HttpAnswer) -> None:
+        if self._heard is None:
+            return
+        try:
+            self._heard(kind, answer.status, answer.headers)
+        except Exception:
+            # Whoever listens must never cost us the answer itself.
+            log.exception("a listener of answers failed", extra={"kind": kind, "status": answer.status})
 
     def _sent(self, answer: OrderAnswer, got: HttpAnswer | _Silence) -> Sent:
         answered_ms = got.answered_ms if isinstance(got, HttpAnswer) else self._now_ms()

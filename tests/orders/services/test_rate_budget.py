@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -182,6 +184,25 @@ def test_without_redis_cancels_go_and_orders_wait(settings: Any) -> None:
     assert cancel() == 0.0
     learn(poly_ratelimit_remaining="3")
     rate_budget.owe("polymarket", SIGNER, 5)
+
+
+def test_a_redis_that_hangs_costs_its_timeout_once_and_is_asked_again_later(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = settings.ORDERS_REDIS_URL
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.ORDERS_REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}/4"
+        began = time.monotonic()
+        assert cancel() == 0.0
+        assert 0.2 < time.monotonic() - began < 1.0
+        began = time.monotonic()
+        assert [cancel() for _ in range(50)] == [0.0] * 50 and order() == rate_budget.BLIND_WAIT_S
+        assert time.monotonic() - began < 0.2
+    url = settings.ORDERS_REDIS_URL
+    settings.ORDERS_REDIS_URL = right
+    monkeypatch.setitem(rate_budget._blind_until, right, time.monotonic() - 0.01)
+    assert rate_budget._blind_until[url] > time.monotonic()
+    assert order(signer="0x" + "22" * 20) == 0.0
 
 
 def test_the_servers_own_clock_is_used_without_another(store: Redis) -> None:

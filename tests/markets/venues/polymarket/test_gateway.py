@@ -250,6 +250,16 @@ def test_what_answers_say_of_limits_is_passed_on(urls: Mapping[str, str]) -> Non
     assert told == [("order", 200, "Standard"), ("cancel", 200, "Standard")]
 
 
+def test_a_listener_that_fails_does_not_cost_the_answer(urls: Mapping[str, str]) -> None:
+    def fails(kind: str, status: int, headers: Mapping[str, str]) -> None:
+        raise RuntimeError("no budget today")
+
+    ours = desk(urls, heard=fails)
+    _, sent = ours.send(terms(markets(urls)[0]))
+    assert sent.answer.kind is AnswerKind.LIVE
+    assert len(ours.gateway.cancel_everything(deadline_ms=soon()).canceled) == 1
+
+
 def test_the_probe_reads_clock_version_and_place(urls: Mapping[str, str]) -> None:
     probe = PolymarketProbe(clob=HttpPool(urls["clob"]), geoblock=HttpPool(f"{urls['control']}/geoblock"))
     assert abs(probe.clock_ms() - now_ms()) < 1_500
