@@ -79,6 +79,10 @@ def can_sign() -> bool:
     return _Held.signer is not None
 
 
+def can_listen() -> bool:
+    return _Held.gateways is not None
+
+
 def signer() -> Signer:
     if _Held.signer is None:
         raise NotInThisProcess("this process holds no signing key: the trader signs")

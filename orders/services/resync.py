@@ -32,6 +32,7 @@ from orders.services.states import order_lock
 log = logging.getLogger(__name__)
 
 YOUNG = timedelta(seconds=60)  # a reading may lag: a younger order's absence says nothing
+LATE = timedelta(seconds=5)  # by when the user stream has brought a trade
 MISSING_READS = 3
 MISSING_FOR = timedelta(seconds=30)
 OVERLAP_MS = 600_000  # a cursor alone is never trusted (V12)
@@ -76,7 +77,7 @@ def account_resync(account_id: int, gateway: OrderGateway, *, since_ms: int, clo
     found.foreign_cash = sum(
         (leg.dollars or 0) * (-1 if leg.side == "buy" else 1) for leg in legs if leg.order_id.lower() in strangers
     )
-    late_ms = int((found.started - timedelta(seconds=5)).timestamp() * 1000)
+    late_ms = int((found.started - LATE).timestamp() * 1000)
     found.late = [
         f"trade {leg.trade_id}"
         for leg in legs

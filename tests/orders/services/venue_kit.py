@@ -13,7 +13,7 @@ from markets.domain.instruments import Side, Venue
 from markets.models import Outcome
 from markets.venues import trading_registry
 from markets.venues.trading import OrderTerms, Sent
-from orders.domain.lifecycle import OrderState
+from orders.domain.lifecycle import TERMINAL, OrderState
 from orders.models import Account, Order, OrderSubmission
 from orders.services import keyholder
 from orders.services.states import order_advance, order_lock
@@ -78,6 +78,8 @@ def _advance(order: Order, state: OrderState) -> None:
 
     with transaction.atomic():
         locked = order_lock(order.pk)
+        if locked.state in TERMINAL:
+            return  # its fills were faster than the answer
         order_advance(locked, state, now=timezone.now(), sent_at=timezone.now(), acknowledged_at=timezone.now())
 
 
