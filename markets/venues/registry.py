@@ -10,6 +10,7 @@ from markets.domain.drift import Shape
 from markets.domain.instruments import FeeSchedule, Venue
 from markets.domain.units import Usd
 from markets.venues.base import BookSource, CatalogueSource, FactsSource, FeedProtocol
+from markets.venues.polymarket import refusals
 from markets.venues.polymarket.catalogue import PolymarketCatalogue
 from markets.venues.polymarket.client import PolymarketBooks, PolymarketHttp
 from markets.venues.polymarket.clob_facts import PolymarketFacts
@@ -28,6 +29,8 @@ FACTS: dict[Venue, Callable[[], FactsSource]] = {
 }
 # What each source of a venue is declared to send; the drift sentinel compares with it.
 SHAPES: dict[Venue, Mapping[str, Shape]] = {Venue.POLYMARKET: POLYMARKET_SHAPES}
+# A venue's words -> the catalogue's entry, for people.
+REFUSALS: dict[str, Callable[[str], refusals.Refusal | None]] = {Venue.POLYMARKET: refusals.explain}
 # (price, size, schedule) -> what the taker of one trade pays
 TAKER_FEES: dict[Venue, Callable[[int, int, FeeSchedule | None], Usd]] = {Venue.POLYMARKET: taker_fee}
 FEEDS: dict[Venue, Callable[[], FeedProtocol]] = {Venue.POLYMARKET: PolymarketFeed}

@@ -10,6 +10,7 @@ from decimal import Decimal
 from django.db.models import Q, QuerySet, Sum
 
 from orders.domain.equity import day_start
+from orders.domain.lifecycle import OrderState
 from orders.models import Account, Fill, LedgerEntry, LedgerTransaction, Order, PaperOrder
 from orders.selectors.portfolio import portfolio_get
 
@@ -109,3 +110,16 @@ def day_profit(account_id: int, *, now: datetime) -> DayProfit:
         open_positions=total - known,
         total=total,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderBrief:
+    """Where an order stands now, and the words that came with it."""
+
+    state: OrderState
+    reason: str
+
+
+def order_brief(order_id: int) -> OrderBrief:
+    state, reason = Order.objects.values_list("state", "state_reason").get(pk=order_id)
+    return OrderBrief(state=OrderState(state), reason=reason)

@@ -122,6 +122,7 @@ CELERY_TASK_ROUTES = {
         "orders.tasks.settle_resolved",
         "orders.tasks.connect_account",
         "orders.tasks.connect_waiting",
+        "risk.tasks.run_doctor",
         "polybot.tasks.heartbeat_trading",
     )
 }
