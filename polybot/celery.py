@@ -32,11 +32,12 @@ def take_role(**_: object) -> None:
 
         roles.install(settings.POLYBOT_ROLE)
         if settings.POLYBOT_ROLE == "trader":
-            from orders.services import ownership
+            from orders.services import heartbeat, ownership
             from orders.services.submission import senders
 
             ownership.start()
             senders.start()
+            heartbeat.start()
 
 
 @worker_shutdown.connect(weak=False)
@@ -45,8 +46,9 @@ def drain_senders(**_: object) -> None:
     from django.conf import settings
 
     if settings.POLYBOT_ROLE == "trader":
-        from orders.services import ownership
+        from orders.services import heartbeat, ownership
         from orders.services.submission import senders
 
         senders.stop()
+        heartbeat.stop()
         ownership.stop()
