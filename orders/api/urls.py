@@ -2,13 +2,18 @@
 
 from django.urls import path
 
-from orders.api import views
+from orders.api import plans, views
 
 urlpatterns = [
     path("orders", views.OrderListView.as_view(), name="orders"),
     path("orders/cancel-all", views.CancelAllView.as_view(), name="orders-cancel-all"),
     path("orders/<int:order_id>", views.OrderView.as_view(), name="order"),
     path("orders/<int:order_id>/cancel", views.OrderCancelView.as_view(), name="order-cancel"),
+    path("orders/cancel-market", plans.CancelMarketView.as_view(), name="orders-cancel-market"),
+    path("plans", plans.PlanListView.as_view(), name="plans"),
+    path("plans/<int:plan_id>", plans.PlanView.as_view(), name="plan"),
+    path("plans/<int:plan_id>/cancel", plans.PlanCancelView.as_view(), name="plan-cancel"),
+    path("heartbeat", plans.HeartbeatView.as_view(), name="heartbeat"),
     path("fills", views.FillListView.as_view(), name="fills"),
     path("positions", views.PositionListView.as_view(), name="positions"),
     path("portfolio", views.PortfolioView.as_view(), name="portfolio"),

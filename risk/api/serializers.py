@@ -22,8 +22,14 @@ class ManualOrderSerializer(serializers.Serializer):
     side = serializers.ChoiceField(choices=[s.value for s in Side])
     price = serializers.DecimalField(max_digits=8, decimal_places=6)
     size = serializers.DecimalField(**_AMOUNT)
-    order_type = serializers.ChoiceField(choices=[t.value for t in OrderType], default=OrderType.GTC.value)
-    post_only = serializers.BooleanField(default=False)
+    order_type = serializers.ChoiceField(
+        choices=[*(t.value for t in OrderType), "chase", "twap"],
+        default=OrderType.GTC.value,
+        help_text="chase: three steps to the price; twap: slices over time. Both answer with a plan",
+    )
+    slices = serializers.IntegerField(min_value=2, max_value=100, required=False, help_text="for twap")
+    interval_s = serializers.IntegerField(min_value=5, max_value=3600, required=False, help_text="between slices")
+    post_only = serializers.BooleanField(default=False, help_text="of a twap: its slices join instead of taking")
     expires_at = serializers.DateTimeField(
         required=False, allow_null=True, help_text="for gtd, two minutes ahead or more"
     )
@@ -49,7 +55,9 @@ class ManualOrderSerializer(serializers.Serializer):
             raise serializers.ValidationError({"expires_at": "a gtd order needs the time it expires"})
         if attrs["order_type"] != OrderType.GTD and attrs.get("expires_at"):
             raise serializers.ValidationError({"expires_at": "only a gtd order expires"})
-        if attrs["post_only"] and not OrderType(attrs["order_type"]).rests:
+        if (attrs["order_type"] == "twap") != bool(attrs.get("slices") and attrs.get("interval_s")):
+            raise serializers.ValidationError({"slices": "a twap, and only that, needs `slices` and `interval_s`"})
+        if attrs["post_only"] and attrs["order_type"] not in ("gtc", "gtd", "twap"):
             raise serializers.ValidationError({"post_only": f"a {attrs['order_type']} order never rests"})
         return attrs
 
@@ -71,7 +79,8 @@ class VerdictSerializer(serializers.ModelSerializer):
 
 
 class ManualResultSerializer(serializers.Serializer):
-    order_id = serializers.IntegerField()
+    order_id = serializers.IntegerField(allow_null=True, help_text="null for a chase or a twap")
+    plan_id = serializers.IntegerField(allow_null=True, default=None)
     verdict = VerdictSerializer()
 
 

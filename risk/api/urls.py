@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from risk.api import views
+from risk.api import plans, views
 
 urlpatterns = [
     path("orders", views.OrdersView.as_view(), name="orders"),
+    path("orders/<int:order_id>/replace", plans.ReplaceView.as_view(), name="order-replace"),
+    path("risk/flatten", plans.FlattenView.as_view(), name="flatten"),
     path("risk/verdicts", views.VerdictListView.as_view(), name="verdicts"),
     path("risk/verdicts/<int:verdict_id>", views.VerdictView.as_view(), name="verdict"),
     path("risk/limits", views.LimitsView.as_view(), name="limits"),

@@ -6,6 +6,7 @@ A person sees the accounts they own; staff see all. What one may not see answers
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
@@ -22,7 +23,9 @@ from markets.domain.instruments import Side
 from markets.domain.units import Price, Shares, micro_from_decimal
 from orders.api.filters import AccountFilter
 from orders.api.views import OrderListView, accounts_of, asked
-from orders.domain.intents import OrderType
+from orders.domain.drafts import PlanDraft
+from orders.domain.intents import OrderType, Placement
+from orders.domain.slices import JOIN, TAKE
 from orders.tasks import submit_order
 from risk.api import serializers
 from risk.api.again import person_again
@@ -31,7 +34,7 @@ from risk.models import Halt, RiskVerdict
 from risk.selectors import screens
 from risk.selectors.caps import caps_get
 from risk.selectors.halts import lift_is_grave
-from risk.services import gate, halts, manual, profiles
+from risk.services import gate, halts, manual, plans, profiles
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +76,8 @@ class OrdersView(OrderListView):
                 side=Side(wanted["side"]),
                 price=Price(micro_from_decimal(wanted["price"], field="price")),
                 size=Shares(micro_from_decimal(wanted["size"], field="size")),
-                order_type=OrderType(wanted["order_type"]),
-                post_only=wanted["post_only"],
+                order_type=_single(wanted["order_type"]),
+                post_only=wanted["post_only"] and wanted["order_type"] != "twap",
                 origin=manual.manual_origin(user_id=request.user.pk, name=str(request.user)),
                 expires_at=wanted.get("expires_at"),
                 reason=wanted["reason"],
@@ -82,12 +85,41 @@ class OrdersView(OrderListView):
             )
         except manual.UnknownOutcome as error:
             raise ValidationError({"outcome": str(error)}) from error
+        try:
+            draft = _draft(placement, wanted)
+        except plans.PlanError as error:
+            raise ValidationError({"slices": str(error)}) from error
+        if draft is not None:
+            return self._planned(request, account.pk, replace(draft, whole=not wanted["allow_smaller"]))
         result = gate.review_manual(account.pk, placement, by=str(request.user), allow_smaller=wanted["allow_smaller"])
         if result.order_id is None:
             return Response(_refusal(result.verdict), status=422)
         order_submit_later(result.order_id)
         body = {"order_id": result.order_id, "verdict": result.verdict}
         return Response(serializers.ManualResultSerializer(body).data, status=201)
+
+    def _planned(self, request: Request, account_id: int, draft: PlanDraft) -> Response:
+        made = plans.draft_review(account_id, draft, by=str(request.user))
+        if made.plan_id is None:
+            return Response(_refusal(made.verdicts[0]), status=422)
+        body = {"order_id": None, "plan_id": made.plan_id, "verdict": made.verdicts[0]}
+        return Response(serializers.ManualResultSerializer(body).data, status=201)
+
+
+def _single(kind: str) -> OrderType:
+    """Return the type of one order of this kind; what a plan makes takes what is there."""
+    return OrderType.FAK if kind in ("chase", "twap") else OrderType(kind)
+
+
+def _draft(placement: Placement, wanted: dict[str, Any]) -> PlanDraft | None:
+    """Return the plan that was asked for; None for a single order, or a chase that needs one step only."""
+    if wanted["order_type"] == "chase":
+        return plans.chase_wanted(placement)
+    if wanted["order_type"] == "twap":
+        child = JOIN if wanted["post_only"] else TAKE
+        count, every = wanted["slices"], wanted["interval_s"]
+        return plans.slices_wanted(placement, count=count, interval_s=every, child=child, now=placement.created_at)
+    return None
 
 
 def order_submit_later(order_id: int) -> None:
