@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,10 +16,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from alerts.services.journal import event_record
+from orders.domain.lifecycle import Environment
 from orders.models import Account, SealingKey, Secret
 from orders.services import key_files
 from orders.services.sealing import NoKeyForIt, OpeningKey, context_of, seal, sealed_for, unseal
 
+_HEADER_VALUE = re.compile(r"[\x21-\x7e]{8,256}")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _PURPOSES = {
     Secret.Kind.PRIVATE_KEY: SealingKey.Purpose.TRADER,
     Secret.Kind.SESSION_KEY: SealingKey.Purpose.TRADER,
@@ -137,3 +142,16 @@ class Opener:
         if key is None:
             raise NoKeyForIt(f"sealed for the key {fingerprint}, whose file is not here: store the secret again")
         return unseal(sealed, key=key, context=context_of(account_id=account_id, kind=str(kind)))
+
+
+def relayer_key_store(account_id: int, *, key: str, address: str, by: str, now: datetime | None = None) -> Secret:
+    """Keep the key that the relayer knows us by. Raises SecretError for what no header could carry."""
+    account = Account.objects.exclude(environment=Environment.PAPER).filter(pk=account_id).first()
+    if account is None:
+        raise SecretError("a paper account needs no relayer key")
+    if not _HEADER_VALUE.fullmatch(key.strip()):
+        raise SecretError("the relayer key is empty or has characters that no header can carry: copy it again")
+    if not _ADDRESS.fullmatch(address.strip()):
+        raise SecretError("the relayer key's address is not 0x and 40 hexadecimal digits")
+    parts = json.dumps({"key": key.strip(), "address": address.strip()}).encode()
+    return secret_store(account, Secret.Kind.RELAYER_KEY, parts, public=address.strip(), by=by, now=now)

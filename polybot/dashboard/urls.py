@@ -10,9 +10,20 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
-from polybot.dashboard import actions
+from polybot.dashboard import account_actions, actions
 from polybot.dashboard.frame import desk_of
-from polybot.dashboard.views import choices, cockpit, machine, market, markets, orders, positions, safety, strategies
+from polybot.dashboard.views import (
+    accounts,
+    choices,
+    cockpit,
+    machine,
+    market,
+    markets,
+    orders,
+    positions,
+    safety,
+    strategies,
+)
 from polybot.dashboard.views import why as why_pages
 
 app_name = "desk"
@@ -40,6 +51,13 @@ urlpatterns = [
     _page("orders/<int:order_id>/cancel", actions.order_cancel, "order_cancel"),
     _page("orders/cancel-all", actions.cancel_all, "cancel_all"),
     _page("positions/", positions.positions, "positions"),
+    _page("claims/", claims.claims, "claims"),
+    _page("claims/sets", claim_actions.set_preview, "set_preview"),
+    _page("claims/merging", claim_actions.merge_sets, "merge_sets"),
+    _page("claims/allowances", claim_actions.allowance_preview, "allowance_preview"),
+    _page("claims/allowances/read", claim_actions.allowances_read, "allowances_read"),
+    _page("claims/<int:action_id>/confirm", claim_actions.chain_confirm, "chain_confirm"),
+    _page("claims/<int:action_id>/cancel", claim_actions.chain_cancel, "chain_cancel"),
     _page("strategies/", strategies.strategies, "strategies"),
     _page("strategies/new", actions.strategy_create, "strategy_create"),
     _page("strategies/<int:strategy_id>/", strategies.strategy, "strategy"),
@@ -61,6 +79,12 @@ urlpatterns = [
     _page("audit/<int:event_id>/", safety.event, "event"),
     _page("data/", machine.data, "data"),
     _page("system/", machine.system, "system"),
+    _page("accounts/", accounts.accounts, "accounts"),
+    _page("accounts/new", account_actions.account_new, "account_new"),
+    _page("accounts/<int:account_id>/connect", account_actions.account_connect, "account_connect"),
+    _page("accounts/<int:account_id>/relayer-key", account_actions.relayer_key_new, "relayer_key_new"),
+    _page("accounts/permits/new", account_actions.permit_new, "permit_new"),
+    _page("accounts/permits/revoke", account_actions.permit_end, "permit_end"),
     _page("settings/", machine.settings, "settings"),
     _page("settings/password", actions.password_change, "password_change"),
     _page("settings/keys/new", actions.key_create, "key_create"),
