@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orders.api import plans, views
+from orders.api import chain, plans, views
 
 urlpatterns = [
     path("orders", views.OrderListView.as_view(), name="orders"),
@@ -14,6 +14,14 @@ urlpatterns = [
     path("plans/<int:plan_id>", plans.PlanView.as_view(), name="plan"),
     path("plans/<int:plan_id>/cancel", plans.PlanCancelView.as_view(), name="plan-cancel"),
     path("heartbeat", plans.HeartbeatView.as_view(), name="heartbeat"),
+    path("chain/actions", chain.ChainActionListView.as_view(), name="chain-actions"),
+    path("chain/actions/<int:action_id>", chain.ChainActionView.as_view(), name="chain-action"),
+    path("chain/actions/<int:action_id>/confirm", chain.ChainConfirmView.as_view(), name="chain-confirm"),
+    path("chain/actions/<int:action_id>/cancel", chain.ChainCancelView.as_view(), name="chain-cancel"),
+    path("chain/sets", chain.SetPreviewView.as_view(), name="chain-sets"),
+    path("chain/claims", chain.ClaimListView.as_view(), name="chain-claims"),
+    path("chain/allowances", chain.AllowancePreviewView.as_view(), name="chain-allowances-preview"),
+    path("chain/allowances/<int:account_id>", chain.AllowancesView.as_view(), name="chain-allowances"),
     path("fills", views.FillListView.as_view(), name="fills"),
     path("positions", views.PositionListView.as_view(), name="positions"),
     path("portfolio", views.PortfolioView.as_view(), name="portfolio"),

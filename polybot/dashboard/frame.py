@@ -37,6 +37,7 @@ NAV: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("m", "markets", "Markets", "markets"),
             ("r", "orders", "Orders", "orders"),
             ("p", "positions", "Positions", "positions"),
+            ("l", "claims", "Claims", "release"),
             ("n", "accounts", "Accounts", "key"),
         ),
     ),

@@ -10,11 +10,12 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
-from polybot.dashboard import account_actions, actions
+from polybot.dashboard import account_actions, actions, claim_actions
 from polybot.dashboard.frame import desk_of
 from polybot.dashboard.views import (
     accounts,
     choices,
+    claims,
     cockpit,
     machine,
     market,

@@ -35,6 +35,8 @@ class ServiceBooks:
 
     def tell(self, message: Message) -> None:
         self.now += timedelta(milliseconds=10)
+        if isinstance(message.about, Leg):
+            self._order(message.about)  # here, where a refusal further down does not take it back
         self.waiting.append(message)
         progress = True
         while progress:
