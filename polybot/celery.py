@@ -3,7 +3,7 @@
 import os
 
 from celery import Celery
-from celery.signals import worker_init, worker_shutdown
+from celery.signals import worker_init, worker_ready, worker_shutdown
 
 from polybot.logs import connect_tasks
 
@@ -38,6 +38,17 @@ def take_role(**_: object) -> None:
             ownership.start()
             senders.start()
             heartbeat.start()
+
+
+@worker_ready.connect(weak=False)
+def look_first(**_: object) -> None:
+    """Have the accounts reconciled at once: nothing is sent on one before that."""
+    from django.conf import settings
+
+    if settings.POLYBOT_ROLE == "trader":
+        from orders.tasks import reconcile_live
+
+        reconcile_live.delay()
 
 
 @worker_shutdown.connect(weak=False)

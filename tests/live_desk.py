@@ -36,8 +36,8 @@ from markets.venues.trading import OrderGateway, OrderTerms, Sent
 from orders.domain.lifecycle import Environment
 from orders.domain.private_keys import key_new
 from orders.domain.wallet_entry import wallet_entry
-from orders.models import Account, Order, SealingKey, StreamState, VenueCondition
-from orders.services import key_files, keyholder
+from orders.models import Account, AccountLease, Order, SealingKey, StreamState, VenueCondition
+from orders.services import key_files, keyholder, ownership
 from orders.services.accounts import account_lock, account_open
 from orders.services.chain_signer import TraderChainSigner
 from orders.services.connecting import account_connect
@@ -154,6 +154,10 @@ class LiveDesk:
     def all_well(self, account: Account, *, now: datetime | None = None) -> None:
         """Write down that streams, clock, place and reconciliation are well at `now`."""
         now = now or timezone.now()
+        ownership.take(account.pk)
+        AccountLease.objects.filter(pk=account.pk).update(
+            taken_at=now - timedelta(days=1), lease_until=timezone.now() + timedelta(days=1)
+        )
         Account.objects.filter(pk=account.pk).update(reconciled_at=now)
         StreamState.objects.update_or_create(
             account=account,

@@ -16,7 +16,7 @@ import socket
 import threading
 
 from django.db import DatabaseError, connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from orders.domain.lifecycle import Environment
@@ -32,12 +32,15 @@ _ME = f"{_HOST}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 def owns(account_id: int) -> bool:
-    """Whether this process may send the account's orders now: its lease runs, and it found the books clean since."""
+    """Whether this process may send the account's orders now: its lease runs, and it found the books clean since.
+
+    An account that was never reconciled at all is refused by its conditions (I14), with that reason.
+    """
     return AccountLease.objects.filter(
+        Q(account__reconciled_at__gte=F("taken_at")) | Q(account__reconciled_at=None),
         account_id=account_id,
         owner=_ME,
         lease_until__gt=Now(),
-        account__reconciled_at__gte=F("taken_at"),
     ).exists()
 
 

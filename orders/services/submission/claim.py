@@ -21,6 +21,7 @@ from orders.domain.submission import Submission
 from orders.models import Account, Order, OrderSubmission, SendAttempt
 from orders.services.faults import faultpoint
 from orders.services.kill import kill_set, killed_for_share
+from orders.services.ownership import owns
 from orders.services.states import order_advance, orders_lock
 from orders.services.submission.obstacles import Gathered, condition_obstacle, live_obstacle, unknown_wishes
 from orders.services.submission.signing import NotReady, Ready
@@ -87,6 +88,8 @@ def orders_claim(
     with transaction.atomic():
         killed = killed_for_share()
         faultpoint("claim.begun")
+        if not owns(account.pk):
+            return result  # another trader has the account, or this one has not found its books clean yet
         orders = [o for o in orders_lock(account.pk, ready) if o.state in UNSENT]
         faultpoint("claim.locked")
         stored = submissions_of(order.pk for order in orders)

@@ -29,7 +29,8 @@ def test_of_two_traders_one_owns_an_account_until_its_lease_ends(monkeypatch: py
     account = sandbox_account()
     as_trader("here:1:a", monkeypatch)
     assert ownership.take(account.pk)
-    assert not ownership.owns(account.pk)  # nothing was reconciled yet
+    Account.objects.filter(pk=account.pk).update(reconciled_at=timezone.now() - timedelta(seconds=5))
+    assert not ownership.owns(account.pk)  # not since it was taken
     reconciled(account)
     assert ownership.owns(account.pk)
     as_trader("there:1:b", monkeypatch)

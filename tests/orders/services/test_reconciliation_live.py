@@ -207,7 +207,7 @@ def test_a_lagging_read_ends_no_order(live_desk: LiveDesk) -> None:
 
 
 def test_the_trader_takes_what_it_reconciles_and_sends_only_when_its_own_look_was_clean(live_desk: LiveDesk) -> None:
-    account = live_desk.account()
+    account = live_desk.account(well=False)
     assert not ownership.owns(account.pk)
     Account.objects.filter(pk=account.pk).update(reconciled_at=timezone.now() - timedelta(seconds=5))
     assert live_reconcile(timezone.now()) == 1
