@@ -73,7 +73,7 @@ def live_questions(mine: str, recent_orders: str) -> tuple[Question, ...]:
             JOIN orders_order n ON n.account_id = o.account_id AND n.origin_kind = o.origin_kind
                 AND n.origin_id = o.origin_id AND n.outcome_id = o.outcome_id AND n.side = o.side AND n.id > o.id
             WHERE {recent_orders} AND o.state = ANY(%(unresolved)s)
-            AND n.sent_at > to_timestamp(s.unknown_since_ms / 1000.0)""",  # noqa: S608
+            AND n.sent_at >= to_timestamp((s.unknown_since_ms + 1) / 1000.0)""",  # noqa: S608
             {"unresolved": _UNRESOLVED},
         ),
         (

@@ -6,12 +6,15 @@ A failure prints (L1, seed, commit); its group is repeated with `--from FIRST --
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import Counter
 
 import pytest
+from django.db.models import Count
 
-from orders.models import Discrepancy
+from alerts.models import AuditEvent
+from orders.models import Discrepancy, Fill, Order, SendAttempt
 from orders.services import reconciliation
 from orders.services.invariants import Violation, check_invariants, ledger_sum
 from orders.services.invariants_live import changed_requests
@@ -27,13 +30,17 @@ START = int(os.environ.get("POLYBOT_L1_FROM", "0"))
 GROUP = 20
 ENOUGH = 5  # hits of each crash point and each fault class in a campaign
 CAMPAIGN = 100  # from this many seeds on, every class must have had its hits
-POINTS = (
+COMMON = (
     "send.loaded", "send.prepared", "send.signed", "claim.begun", "claim.locked", "claim.stored", "claim.committed",
-    "post.first_byte", "post.answered", "answer.locked", "answer.stored", "answer.committed", "lease.expired",
-    "unknown.reading", "unknown.read", "unknown.booked", "unknown.noted", "unknown.claimed", "unknown.quarantined",
-    "cancel.claimed", "cancel.sent", "cancel.stored", "fill.inserted", "fill.moved", "fill.ledger", "fill.journaled",
-    "leg.booked", "leg.settled",
+    "post.first_byte", "post.answered", "answer.locked", "answer.stored", "answer.committed",
 )  # fmt: skip
+RARE = (
+    "lease.expired", "unknown.reading", "unknown.read", "unknown.booked", "unknown.noted", "unknown.claimed",
+    "unknown.quarantined", "unknown.released", "cancel.claimed", "cancel.sent", "cancel.stored", "kill.cancelled",
+    "kill.read", "fill.inserted", "fill.moved", "fill.ledger", "fill.journaled", "leg.booked", "leg.settled",
+    "resync.read", "resync.booked",
+)  # fmt: skip
+POINTS = (*COMMON, *RARE)
 
 
 def violations_of(world: World) -> list[str]:
@@ -43,6 +50,18 @@ def violations_of(world: World) -> list[str]:
     found += [f"I9 {account}: {amount}" for account, amount in ledger_sum(ids).items()]
     found += [f"I14 seed {seed}: claimed at {point} on stale {what}" for seed, what, point in world.claims]
     return found
+
+
+def story_of(order_id: int) -> list[str]:
+    """Return what the journal and the attempts say about an order, for a failure's report."""
+    events = AuditEvent.objects.filter(subject_kind="order", subject_id=str(order_id)).order_by("id")
+    told = [f"{e.at:%H:%M:%S.%f} {e.kind}: {e.message}" for e in events]
+    attempts = SendAttempt.objects.filter(order_id=order_id).order_by("claimed_at")
+    told += [
+        f"{a.claimed_at:%H:%M:%S.%f} {a.kind} {a.number}: {a.answer} {a.code} first byte {a.first_byte_at}"
+        for a in attempts
+    ]
+    return told
 
 
 def truths_of(world: World) -> list[str]:
@@ -67,7 +86,7 @@ def truths_of(world: World) -> list[str]:
 
 
 def run_group(desk: LiveDesk, seeds: list[int], house: object) -> tuple[Counter[str], Counter[str], list[str]]:
-    world = World(desk, seeds, points=POINTS, house=house)  # type: ignore[arg-type]
+    world = World(desk, seeds, common=COMMON, rare=RARE, house=house)  # type: ignore[arg-type]
     remove = install(world)
     try:
         world.plan()
@@ -94,11 +113,16 @@ def test_the_services_hold_under_every_fault(live_desk: LiveDesk) -> None:
         hit += more
         passed += went
         for said in found:
+            for order_id in sorted(set(re.findall(r"order (\d+)", said))):
+                print(f"order {order_id}", *story_of(int(order_id)), sep="\n  ")
             failed.append(f"(L1, {first}..{seeds[-1]}, {commit()}): {said}")
             print(failed[-1], flush=True)
     took = time.monotonic() - began
     print(f"L1: {SEEDS} seeds, {len(failed)} violations, {took:.0f} s ({SEEDS / took:.1f} schedules/s)")
     print("hits:", ", ".join(f"{name} {count}" for name, count in sorted(hit.items())))
+    print("passed:", ", ".join(f"{name} {passed[name]}" for name in POINTS))
+    ends = Order.objects.filter(submission__isnull=False).values_list("state").annotate(n=Count("pk"))
+    print("orders:", dict(ends.order_by("state")), f"fills: {Fill.objects.count()}")
     assert not failed, "\n".join(failed)
     assert passed["claim.committed"] >= SEEDS
     if SEEDS >= CAMPAIGN:

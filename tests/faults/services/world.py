@@ -21,6 +21,7 @@ import httpx
 from markets.domain.instruments import Side
 from markets.domain.units import micro_from_text
 from markets.models import Market, Outcome
+from orders.domain.intents import Origin, OriginKind
 from orders.models import Account, Order, StreamState, VenueCondition
 from orders.services import faults, keyholder, ownership
 from orders.services.kill import kill_release, kill_set
@@ -34,7 +35,6 @@ from tests.orders.model.luck import Draws, Luck
 FAULTS_FOR_S = 150  # virtual
 ORDERS_FOR_S = 60
 SWEEP_S = 7
-HANDS = 3
 RESYNC_TURNS = (0, 7, 9, 11, 13)
 SIZES = ("5", "7.5", "12.34", "20")
 KINDS = ("gtc", "gtc", "gtc", "gtd", "fok", "fak")
@@ -55,8 +55,10 @@ class Lane:
 
 
 class World:
-    def __init__(self, desk: LiveDesk, seeds: list[int], *, points: tuple[str, ...], house: Account) -> None:
-        self.desk, self.house, self.points = desk, house, points
+    def __init__(
+        self, desk: LiveDesk, seeds: list[int], *, common: tuple[str, ...], rare: tuple[str, ...], house: Account
+    ) -> None:
+        self.desk, self.house, self.common, self.rare = desk, house, common, rare
         self._http = httpx.Client(timeout=10)
         self.group = Luck(seeds[0] * 7919 + 17)
         self.began = datetime.fromtimestamp(time.time(), tz=desk.now.tzinfo)
@@ -67,7 +69,7 @@ class World:
         self.faulty = True
         self._queue: list[tuple[datetime, int, Callable[[], None]]] = []
         self._number = 0
-        self.hands = [Hand(number) for number in range(HANDS)]
+        self.hands = [Hand(number) for number in range(2 + len(seeds) // 2)]
         self.lanes = {seed: self._lane(seed, number) for number, seed in enumerate(seeds)}
         self.by_account = {lane.account.pk: lane for lane in self.lanes.values()}
         self.killed = False
@@ -88,10 +90,11 @@ class World:
         lane = Lane(seed, luck, Account.objects.get(pk=account.pk), outcome)
         gateway: Any = self.desk.gateway(account)
         gateway._now_ms = gateway._clob._now_ms = lambda: milliseconds(self.now)  # deadlines are virtual moments
-        for turn in range(2):  # every point has its turn, whatever luck says
-            lane.crashes[self.points[(seed * 2 + turn) % len(self.points)]] = 1 + turn % 2
-        extra = draws.choice(self.points)
-        lane.crashes.setdefault(extra, draws.randint(1, 3))
+        # Every point has its turn, whatever luck says; the rare ones wait in many lanes for their moment.
+        for turn in range(2):
+            lane.crashes[self.common[(seed + turn * 5) % len(self.common)]] = 1 + turn
+        for turn in range(8):
+            lane.crashes[self.rare[(seed + turn * 5) % len(self.rare)]] = 1
         if draws.random() < 0.3:
             start = draws.randint(0, ORDERS_FOR_S)
             lane.stale.append((start, start + draws.randint(5, 60), draws.choice(("book", "stream", "reconciled"))))
@@ -162,7 +165,7 @@ class World:
         try:
             return self.desk.order(
                 lane.account, lane.outcome, side, f"{price / 1e6:.4f}", size, kind,
-                now=self.now, post_only=not crosses and kind == "gtc" and draws.random() < 0.3,
+                now=self.now, origin=_origin(draws), post_only=not crosses and kind == "gtc" and draws.random() < 0.3,
                 **({"expires_at": self.now + timedelta(minutes=30)} if kind == "gtd" else {}),
             )  # fmt: skip
         except ReservationError:
@@ -210,7 +213,7 @@ class World:
         """After a hand came back: it is done, it died, or it waits at a point."""
         if hand.laid_aside_at:
             draws = self.group.of(f"aside {self._number}")
-            wait = draws.random() * 2 if draws.random() < 0.8 or not self.faulty else draws.randint(3, 40)
+            wait = draws.random() * 2 if draws.random() < 0.88 or not self.faulty else draws.randint(3, 40)
             self.hit["stopped"] += wait > 3
 
             def go_on() -> None:
@@ -267,15 +270,15 @@ class World:
         lane.passed[name] += 1
         if name in ("claim.committed", "unknown.claimed"):
             self._check_claim(lane, name)
-        if not self.faulty:
-            return
         if lane.crashes.get(name) == lane.passed[name]:
             self.hit[f"crash {name}"] += 1
             hand.die(name)
+        if not self.faulty:
+            return
         if name in BETWEEN and lane.luck.of(f"aside {name} {lane.passed[name]}").random() < 0.25:
             hand.lay_aside(name)
         if name == "post.first_byte":
-            self._lay(lane, venue_faults.POST, 0.45, f"post {lane.passed[name]}")
+            self._lay(lane, venue_faults.POST, 0.6, f"post {lane.passed[name]}")
             self._lay(lane, venue_faults.ENGINE, 0.25, f"engine {lane.passed[name]}")
         elif name == "cancel.claimed":
             self._lay(lane, venue_faults.CANCEL, 0.4, f"cancel {lane.passed[name]}")
@@ -283,10 +286,18 @@ class World:
             self._lay(lane, venue_faults.READ, 0.3, f"read {lane.passed[name]}")
 
     def _check_claim(self, lane: Lane, point: str) -> None:
-        stale = self.stale(lane)
-        claimed = lane.passed[point]
-        if stale and claimed and desk_jobs.claimed_just_now(lane, self.now):
-            self.claims.append((lane.seed, ", ".join(sorted(stale)), point))
+        """I14, asked of the tables and not of the code that was to ask them. The limits are the contract's numbers."""
+        if not desk_jobs.claimed_just_now(lane, self.now):
+            return
+        stale = ["book"] if "book" in self.stale(lane) else []
+        heard = StreamState.objects.values_list("last_alive_at", flat=True).get(pk=lane.account.pk)
+        if heard is None or (self.now - heard).total_seconds() > 15:
+            stale.append("user stream")
+        reconciled = Account.objects.values_list("reconciled_at", flat=True).get(pk=lane.account.pk)
+        if reconciled is None or (self.now - reconciled).total_seconds() > 120:
+            stale.append("reconciliation")
+        if stale:
+            self.claims.append((lane.seed, ", ".join(stale), point))
 
     def _lay(self, lane: Lane, kinds: dict[str, dict[str, Any]], chance: float, name: str) -> None:
         draws = lane.luck.fault(name, chance=chance)
@@ -356,6 +367,13 @@ class World:
         ownership.release()
         for lane in self.lanes.values():
             keyholder.forget(lane.account.pk)
+
+
+def _origin(draws: Draws) -> Origin:
+    """A person's orders stand for themselves; a strategy's newer one takes the place of an older one."""
+    if draws.random() < 0.6:
+        return Origin(kind=OriginKind.MANUAL, id=draws.randint(1, 3), label="a person")
+    return Origin(kind=OriginKind.STRATEGY, id=draws.randint(1, 2), label="maker")
 
 
 def install(world: World) -> Callable[[], None]:
