@@ -9,6 +9,7 @@ import pytest
 
 from markets.domain.answers import AnswerKind as Kind
 from markets.venues.base import ParseError, RateLimited, VenueError, VenueRefused, VenueUnavailable
+from markets.venues.trading import HeartbeatRefused
 from tests.local_exchange import running_exchange
 from tests.markets.venues.polymarket.gateway_kit import (
     Desk,
@@ -184,3 +185,41 @@ def test_a_lagging_read_shows_an_older_truth_and_no_error(
     assert ours.gateway.order(order_id) is None and ours.gateway.open_orders() == []
     assert until(ours.gateway.open_orders, lambda found: [o.order_id for o in found] == [order_id])
     ours.gateway.cancel_everything(deadline_ms=soon())
+
+
+@pytest.mark.parametrize(
+    ("broken", "error"),
+    [
+        (rule("status", status=200, body="{}"), ParseError),
+        (rule("status", status=200, body='{"heartbeat_id":""}'), ParseError),
+        (rule("status", status=200, body='{"heartbeat_id":7}'), ParseError),
+        (rule("status", status=200, body="[]"), ParseError),
+        (rule("malformed"), ParseError),
+        (rule("status", status=400, body='{"error":"no"}'), VenueRefused),
+        (rule("status", status=401), VenueRefused),
+        (rule("html"), VenueRefused),
+        (rule("status", status=500), VenueUnavailable),
+        (rule("reset"), VenueUnavailable),
+    ],
+)
+def test_a_heartbeat_without_a_clear_answer_is_an_error(
+    urls: Mapping[str, str], exchange: Mapping[str, str], broken: Broken, error: type[VenueError]
+) -> None:
+    ours = desk(exchange)
+    fault(urls, **broken, method="POST", path="/v1/heartbeats")
+    with pytest.raises(error) as caught:
+        ours.gateway.heartbeat("")
+    assert not isinstance(caught.value, HeartbeatRefused)
+
+
+def test_a_heartbeat_whose_answer_was_lost_is_found_in_the_chain_again(
+    urls: Mapping[str, str], exchange: Mapping[str, str]
+) -> None:
+    """The lost one armed the switch: the next names the wrong id, and the venue says which is right."""
+    ours = desk(exchange)
+    fault(urls, **rule("reset"), method="POST", path="/v1/heartbeats", when="after")
+    with pytest.raises(VenueUnavailable):
+        ours.gateway.heartbeat("")
+    with pytest.raises(HeartbeatRefused) as caught:
+        ours.gateway.heartbeat("")
+    assert ours.gateway.heartbeat(caught.value.expected_id)
