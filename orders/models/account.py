@@ -30,9 +30,10 @@ class Account(models.Model):
     wallet_kind = models.CharField(max_length=16, blank=True)  # eoa, proxy, safe, deposit_beacon, deposit_uups
     connection = models.CharField(
         max_length=12,
-        choices=[("none", "none"), ("connecting", "connecting"), ("ready", "ready"), ("failed", "failed")],
+        choices=[(word, word) for word in ("none", "connecting", "ready", "failed", "away")],
         default="none",  # paper accounts stay here
     )
+    home = models.CharField(max_length=40, blank=True)  # the exchange that knows the wallet; elsewhere it is away
     connection_note = models.CharField(max_length=300, blank=True)
     builder_code = models.CharField(max_length=66, blank=True)
     batch_orders = models.BooleanField(default=False)  # several orders in one request

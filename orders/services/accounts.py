@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -124,6 +125,7 @@ def _open_at_venue(
         wallet_kind=wallet.kind.value,
         builder_code=builder_code.lower(),
         play_money=decimal_from_micro(cash),
+        home=settings.POLYBOT_EXCHANGE,
         connection="connecting",
         connection_note="waits for the trader",
     )

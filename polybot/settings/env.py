@@ -31,6 +31,7 @@ class Environment(BaseSettings):
     polybot_allowed_hosts: Annotated[list[str], NoDecode] = Field(default=["127.0.0.1", "localhost", "[::1]"])
     polybot_mode: Literal["full", "trade", "monitor", "arbitrage", "scrape", "backtest", "server"] = "full"
     polybot_venue: Literal["sandbox", "polymarket"] = "sandbox"
+    polybot_exchange: str = ""  # which local exchange; wallets of another one are away
     polybot_log_format: Literal["text", "json"] = "text"
     polybot_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     polybot_record_dir: str = ""

@@ -70,10 +70,7 @@ def application_plans(options: UpOptions, *, project: Path) -> list[ChildPlan]:
 
 def sandbox_plan(options: UpOptions, *, project: Path, port: int) -> ChildPlan:
     command = [sys.executable, str(project / "manage.py"), "run_sandbox", "--port", str(port)]
-    # Another seed or recording is another exchange: its wallets and orders are kept apart.
-    recordings = hashlib.sha256("\0".join(str(path) for path in options.replay).encode()).hexdigest()[:8]
-    seed = 1 if options.seed is None else options.seed
-    folder = options.data / "sandbox" / (f"replay-{recordings}" if options.replay else f"seed-{seed}")
+    folder = options.data / "sandbox" / exchange_name(options)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     command += ["--state", str(folder)]
     for path in options.replay:
@@ -82,6 +79,15 @@ def sandbox_plan(options: UpOptions, *, project: Path, port: int) -> ChildPlan:
         if value is not None:
             command += [word, f"{value:g}"]
     return ChildPlan(name="sandbox", command=tuple(command), stage=STAGE_SANDBOX, grace_s=1.0)
+
+
+def exchange_name(options: UpOptions) -> str:
+    """Name the exchange this desk trades at. Another seed or recording is another one: its wallets are kept apart."""
+    if options.venue != "sandbox":
+        return options.venue
+    if options.replay:
+        return "replay-" + hashlib.sha256("\0".join(str(path) for path in options.replay).encode()).hexdigest()[:8]
+    return f"seed-{1 if options.seed is None else options.seed}"
 
 
 def store_plan(name: str, command: list[str], stop_signal: signal.Signals, run_as: int | None) -> ChildPlan:
@@ -121,6 +127,7 @@ def shared_environment(options: UpOptions, *, inherited: dict[str, str], secret_
         "POLYBOT_DATA": str(options.data),
         "POLYBOT_MODE": options.mode,
         "POLYBOT_VENUE": options.venue,
+        "POLYBOT_EXCHANGE": exchange_name(options),
         "PYTHONUNBUFFERED": "1",
         "MALLOC_ARENA_MAX": "2",  # threads otherwise keep one heap each: about a third more memory
     }
@@ -131,7 +138,15 @@ def shared_environment(options: UpOptions, *, inherited: dict[str, str], secret_
 
 def desk_environment(environment: dict[str, str]) -> dict[str, str]:
     """Return the part other commands need to find this desk (kept in desk.json)."""
-    names = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY_FILE", "POLYBOT_DATA", "POLYBOT_MODE", "POLYBOT_VENUE")
+    names = (
+        "DATABASE_URL",
+        "REDIS_URL",
+        "SECRET_KEY_FILE",
+        "POLYBOT_DATA",
+        "POLYBOT_MODE",
+        "POLYBOT_VENUE",
+        "POLYBOT_EXCHANGE",
+    )
     return {key: value for key, value in environment.items() if key in names or key.startswith("POLYMARKET_")}
 
 

@@ -26,6 +26,7 @@ from alerts.services.journal import event_record
 from markets.domain.instruments import Venue
 from markets.services import catalogue
 from orders.services import desk_keys
+from orders.services.homes import accounts_house
 from polybot import __version__, demo, health
 from polybot.checks import refuse_bad_configuration
 
@@ -50,6 +51,8 @@ class Command(BaseCommand):
         call_command("collectstatic", verbosity=0, interactive=False, skip_checks=True)
         self._tell("migrated", "database, schedule and static files are ready")
         self._journal()
+        for words in accounts_house(timezone.now()):
+            self._tell("warning", words)
         if settings.POLYBOT_MODE not in ("backtest", "server"):
             if self._sync() and settings.POLYBOT_VENUE == "sandbox":
                 self._tell("seeded", demo.seed(now=timezone.now()))
