@@ -47,6 +47,7 @@ NAV: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "Machine",
         (
             ("d", "data", "Data & venues", "data"),
+            ("x", "doctor", "Doctor", "doctor"),
             ("y", "system", "System", "system"),
             (",", "settings", "Settings", "settings"),
         ),

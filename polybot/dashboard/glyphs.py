@@ -25,6 +25,7 @@ ICONS = {
     "alerts": '<path d="M4 11V7a4 4 0 0 1 8 0v4l1 1.5H3zM6.8 14h2.4"/>',
     "audit": '<path d="M4 2h6l3 3v9H4zM6.5 8h4M6.5 11h4"/>',
     "data": '<path d="M1.5 8H5l2-5 3 10 1.5-5h3"/>',
+    "doctor": '<path d="M8 4.5v7M4.5 8h7"/><rect x="1.5" y="1.5" width="13" height="13" rx="2.5"/>',
     "system": '<rect x="4" y="4" width="8" height="8" rx="1"/>'
     '<path d="M6.5 1.5V4M9.5 1.5V4M6.5 12v2.5M9.5 12v2.5M1.5 6.5H4M1.5 9.5H4M12 6.5h2.5M12 9.5h2.5"/>',
     "settings": '<circle cx="8" cy="8" r="2"/><path d="M8 1.8v2M8 12.2v2M1.8 8h2M12.2 8h2'

@@ -10,17 +10,19 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
-from polybot.dashboard import account_actions, actions, claim_actions
+from polybot.dashboard import account_actions, actions, claim_actions, doctor_actions, plan_actions
 from polybot.dashboard.frame import desk_of
 from polybot.dashboard.views import (
     accounts,
     choices,
     claims,
     cockpit,
+    doctor,
     machine,
     market,
     markets,
     orders,
+    plans,
     positions,
     safety,
     strategies,
@@ -51,6 +53,11 @@ urlpatterns = [
     _page("orders/<int:order_id>/", orders.order, "order"),
     _page("orders/<int:order_id>/cancel", actions.order_cancel, "order_cancel"),
     _page("orders/cancel-all", actions.cancel_all, "cancel_all"),
+    _page("plans/<int:plan_id>/", plans.plan, "plan"),
+    _page("plans/<int:plan_id>/cancel", plan_actions.plan_cancel, "plan_cancel"),
+    _page("flatten/", plans.flatten, "flatten"),
+    _page("flatten/now", plan_actions.flatten, "flatten_now"),
+    _page("m/<int:market_id>/cancel", plan_actions.market_cancel, "market_cancel"),
     _page("positions/", positions.positions, "positions"),
     _page("claims/", claims.claims, "claims"),
     _page("claims/sets", claim_actions.set_preview, "set_preview"),
@@ -74,6 +81,10 @@ urlpatterns = [
     _page("risk/kill", actions.kill, "kill"),
     _page("risk/kill/release", actions.kill_release, "kill_release"),
     _page("risk/halts/<int:halt_id>/lift", actions.halt_lift, "halt_lift"),
+    _page("doctor/", doctor.doctor, "doctor"),
+    _page("doctor/examine", doctor_actions.examine, "doctor_examine"),
+    _page("doctor/drift/<int:drift_id>/accept", doctor_actions.drift_accept, "drift_accept"),
+    _page("doctor/rehearse", doctor_actions.rehearse, "kill_rehearse"),
     _page("alerts/", safety.alerts, "alerts"),
     _page("alerts/test", actions.alert_test, "alert_test"),
     _page("audit/", safety.audit, "audit"),
