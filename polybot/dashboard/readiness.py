@@ -15,9 +15,14 @@ from django.utils import timezone
 
 from alerts.selectors import health
 from markets.selectors import screens as market_pages
-from orders.domain.lifecycle import TradingState
+from markets.selectors.drift import blocked_get
+from orders.domain.checkup import Health, finding_of
+from orders.domain.lifecycle import Environment, TradingState
+from orders.domain.readiness import account_check, entries_check
 from orders.selectors import portfolio
 from orders.selectors import screens as order_pages
+from orders.selectors.conditions import conditions_get
+from orders.selectors.permits import permits_missing
 from polybot.dashboard import numbers
 from risk.selectors.limits import limits_get
 
@@ -83,6 +88,7 @@ def ready_get(account_id: int, *, now: datetime | None = None) -> Ready:
     beats = {beat.name: beat for beat in health.heartbeat_list()}
     switch = order_pages.kill_switch()
     limits = limits_get(account_id)
+    is_paper = account.environment is Environment.PAPER
     checks = (
         Check(
             label="Kill switch",
@@ -121,15 +127,72 @@ def ready_get(account_id: int, *, now: datetime | None = None) -> Ready:
             now,
             "The sync failed or the worker is down.",
         ),
-        _aged("Paper fills", beats.get("process:fills"), PROCESS_LIMIT_S, now, "It restarts by itself; see System."),
-        _since(
-            "Reconciled", account.reconciled_at, RECONCILED_LIMIT_S, now, "Differences or a stopped worker; see Risk."
+        _aged(
+            "Paper fills" if is_paper else "Fills and user streams",
+            beats.get("process:fills"),
+            PROCESS_LIMIT_S,
+            now,
+            "It restarts by itself; see System.",
         ),
+        *(
+            (
+                _since(
+                    "Reconciled",
+                    account.reconciled_at,
+                    RECONCILED_LIMIT_S,
+                    now,
+                    "Differences or a stopped worker; see Risk.",
+                ),
+            )
+            if is_paper
+            else live_checks(account_id, now=now)
+        ),
+        _blocks(account.venue),
         _aged(
             "Trader", beats.get("queue:trading"), TRADER_LIMIT_S, now, "The trader process takes no work; see System."
         ),
     )
     return Ready(checks=checks, at=now)
+
+
+def live_checks(account_id: int, *, now: datetime) -> tuple[Check, ...]:
+    """Return what an account that sends to a venue must meet besides: permits and every live condition."""
+    known = conditions_get(account_id)
+    found = [finding_of(c) for c in (*account_check(known, now=now), *entries_check(known, now=now))]
+    missing = permits_missing(account_id, None)
+    permits = Check(
+        label="Live permits",
+        passed=not missing,
+        value="complete" if not missing else f"{len(missing)} missing",
+        help=f"{'; '.join(missing)}. Approve each on the accounts page.",
+        href="desk:accounts",
+    )
+    return (
+        *((permits,) if known.environment is Environment.LIVE else ()),
+        *(
+            Check(
+                label=finding.label,
+                passed=finding.health is not Health.BAD,
+                value=finding.value,
+                limit=finding.limit,
+                help=f"{finding.cause[:1].upper()}{finding.cause[1:]}. {finding.remedy}",
+                href="desk:doctor",
+            )
+            for finding in found
+            if finding.label != "Venue not blocked"  # asked for paper too, below
+        ),
+    )
+
+
+def _blocks(venue: str) -> Check:
+    reason = blocked_get(venue).venue
+    return Check(
+        label="Venue not blocked",
+        passed=not reason,
+        value="blocked" if reason else "open",
+        help=f"Entries stop: {reason}. Look at what changed and accept it if it is fine.",
+        href="desk:doctor",
+    )
 
 
 def _automatic(account_on: bool) -> str:
