@@ -1,0 +1,200 @@
+"""What runs inside the desk's environment: the person who trades, and the auditor who compares at the end.
+
+Called through `manage.py shell`; each function prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from django.conf import settings
+from django.db import Error, connection
+from django.utils import timezone
+
+from markets.domain.instruments import Side
+from markets.domain.units import Price, Shares, micro_from_decimal
+from markets.models import Outcome
+from markets.tickstore import get_tickstore
+from orders.domain.intents import OrderType
+from orders.domain.lifecycle import OPEN, TERMINAL, OrderState, TradingState
+from orders.models import Account, Fill, KillSwitch, Order, OrderSubmission, Position, SendAttempt
+from orders.services import execution, keyholder
+from orders.services.accounts import trading_state_set
+from orders.services.invariants import check_invariants, ledger_sum
+from orders.services.invariants_live import changed_requests
+from orders.services.kill import kill_release
+from orders.tasks import submit_order
+from risk.services import halts
+from risk.services.gate import review_manual
+from risk.services.manual import manual_origin, placement_make
+from tests.faults import truth
+
+
+def say(**facts: Any) -> None:
+    print(json.dumps(facts, default=str), flush=True)
+
+
+def wait_connected(name: str, limit_s: float = 60) -> None:
+    """Wait until the trader has connected the account and found its books clean."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        account = Account.objects.filter(name=name).first()
+        if account is not None and account.connection == "ready" and account.reconciled_at is not None:
+            say(account=account.pk, wallet=account.wallet_address)
+            return
+        time.sleep(0.3)
+    account = Account.objects.filter(name=name).first()
+    say(error=f"not ready: {account and (account.connection, account.connection_note, account.reconciled_at)}")
+
+
+def trade(account_id: int, seed: int, seconds: float, pace_s: float) -> None:
+    """Want orders at a pace, through the gate, and change one's mind about some; live through every outage."""
+    rng = random.Random(seed)
+    end = time.monotonic() + seconds
+    wanted = refused = 0
+    outcomes = list(Outcome.objects.filter(market__state="open").order_by("-market__volume_24h", "pk")[:12])
+    why: dict[str, int] = {}
+    while time.monotonic() < end:
+        try:
+            ids = _want(account_id, rng.choice(outcomes), rng)
+            if isinstance(ids, str):
+                refused += 1
+                why[ids[:80]] = why.get(ids[:80], 0) + 1
+            else:
+                wanted += 1
+                if rng.random() < 0.3:
+                    submit_order.delay(ids)  # a second delivery
+            if rng.random() < 0.3:
+                _change_mind(account_id, rng)
+        except Exception as error:  # stores come and go: the person tries again
+            name = type(error).__name__
+            why[name] = why.get(name, 0) + 1
+            connection.close()
+            time.sleep(0.2)
+        time.sleep(pace_s * rng.uniform(0.5, 1.5))
+    say(wanted=wanted, refused=refused, why=why)
+
+
+def _want(account_id: int, outcome: Outcome, rng: random.Random) -> int | str:
+    book = get_tickstore().books_get([outcome.pk]).get(outcome.pk)
+    if book is None or not book.bids or not book.asks:
+        return "no book"
+    held = Position.objects.filter(account_id=account_id, outcome=outcome).first()
+    free = 0 if held is None else micro_from_decimal(held.confirmed_size - held.reserved_size)
+    side = Side.SELL if free >= 10_000_000 and rng.random() < 0.6 else Side.BUY
+    tick = micro_from_decimal(outcome.market.tick)
+    bid, ask = book.bids[0].price, book.asks[0].price
+    crosses = rng.random() < 0.35
+    kind = rng.choice((OrderType.GTC, OrderType.FOK, OrderType.FAK)) if crosses else OrderType.GTC
+    price = (ask if side is Side.BUY else bid) if crosses else (bid if side is Side.BUY else ask)
+    if not crosses and rng.random() < 0.5:
+        price = max(tick, bid - 2 * tick) if side is Side.BUY else min(1_000_000 - tick, ask + 2 * tick)
+    now = timezone.now()
+    user = Account.objects.select_related("owner").get(pk=account_id).owner
+    placement = placement_make(
+        outcome_id=outcome.pk, side=side, price=Price(price), size=Shares(rng.choice((6, 10, 15)) * 1_000_000),
+        order_type=kind, post_only=False, origin=manual_origin(user_id=user.pk, name=user.username), now=now,
+    )  # fmt: skip
+    result = review_manual(account_id, placement, by=user.username)
+    if result.order_id is None:
+        return str(getattr(result.verdict, "sentence", "") or getattr(result.verdict, "reasons", "refused"))
+    submit_order.delay(result.order_id)
+    return result.order_id
+
+
+def _change_mind(account_id: int, rng: random.Random) -> None:
+    ids = list(
+        Order.objects.filter(account_id=account_id, state__in=OPEN, cancel_requested_at=None).values_list(
+            "pk", flat=True
+        )
+    )
+    if ids:
+        execution.order_cancel_request(rng.choice(ids), "changed my mind", "a person", timezone.now())
+
+
+def kill_now() -> None:
+    """Set the kill switch; a database that is away is asked again until it answers."""
+    for _ in range(60):
+        try:
+            halts.kill("L2", "L2")
+            break
+        except Error:
+            connection.close()
+            time.sleep(0.5)
+
+
+def begin(account_id: int) -> None:
+    """Undo what an earlier schedule left standing: halts, a kill."""
+    now = timezone.now()
+    for pk in (account_id, None):
+        halts.halts_lift(pk, by="L2")
+    if KillSwitch.objects.filter(pk=1, killed=True).exists():
+        kill_release("the next schedule", "L2", now)
+    trading_state_set(account_id=account_id, state=TradingState.ACTIVE, reason="", by="L2", now=now)
+    say(state=str(Account.objects.get(pk=account_id).trading_state))
+
+
+def settle(account_id: int, limit_s: float) -> None:
+    """Want nothing any more, wait for rest, and compare everything with the exchange. Prints what is left broken."""
+    from polybot import roles
+
+    roles.install("fills")
+    began = time.monotonic()
+    broken: list[str] = ["never looked"]
+    while time.monotonic() - began < limit_s:
+        try:
+            execution.cancel_all(account_id, "end of the schedule", "L2", timezone.now())
+            broken = _broken(account_id)
+        except (Error, httpx.HTTPError, Exception) as error:
+            broken = [f"{type(error).__name__}: {str(error)[:200]}"]
+            connection.close()
+        if not broken:
+            break
+        time.sleep(1.0)
+    orders = Order.objects.filter(account_id=account_id)
+    states: dict[str, int] = {}
+    for state in orders.values_list("state", flat=True):
+        states[state] = states.get(state, 0) + 1
+    say(
+        took=round(time.monotonic() - began, 1), broken=broken, states=states,
+        fills=Fill.objects.filter(account_id=account_id).count(),
+        unknown=OrderSubmission.objects.filter(order__account_id=account_id, unknown_attempts__gt=0).count(),
+        state=str(Account.objects.get(pk=account_id).trading_state),
+        why=Account.objects.get(pk=account_id).trading_state_reason,
+    )  # fmt: skip
+
+
+def _broken(account_id: int) -> list[str]:
+    account = Account.objects.get(pk=account_id)
+    found = [str(v) for v in check_invariants()]
+    found += [f"I1 {said}" for said in changed_requests([account_id])]
+    found += [f"I9 {who}: {what}" for who, what in ledger_sum().items()]
+    under_way = Order.objects.filter(account_id=account_id).exclude(
+        state__in=[*TERMINAL, OrderState.QUARANTINED, OrderState.UNKNOWN]
+    )
+    found += [f"I20 order {row.pk} is {row.state}" for row in under_way]
+    # What nobody can know yet is held until evidence (I5): it may wait longer than a schedule.
+    unsettled = Fill.objects.filter(account_id=account_id).exclude(settlement__in=("confirmed", "failed"))
+    found += [f"I20 fill {row.pk} is {row.settlement}" for row in unsettled]
+    if found:
+        return found
+    gateway = keyholder.gateway(account_id)
+    wallet = httpx.get(f"{settings.POLYMARKET['control']}/wallet/{account.wallet_address}", timeout=10).json()
+    left = truth.compare(account, wallet=wallet, open_orders=gateway.open_orders(), legs=gateway.legs(since_ms=0))
+    return [str(each) for each in left]
+
+
+def sends_after_kill(account_id: int) -> None:
+    """How many requests were claimed or left after the switch committed, by the journal and by the clock (I13)."""
+    switch = KillSwitch.objects.get(pk=1)
+    broken = [str(v) for v in check_invariants([account_id]) if v.invariant == "I13"]
+    late = 0
+    if switch.at is not None:
+        posts = SendAttempt.objects.filter(order__account_id=account_id, kind="post")
+        late = posts.filter(first_byte_at__gt=switch.at + timedelta(seconds=15)).count()
+    say(killed_at=switch.at, broken=broken, first_bytes_15_s_later=late, confirmed_at=switch.confirmed_at)
