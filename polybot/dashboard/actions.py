@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from functools import wraps
 from typing import Any
@@ -27,12 +28,14 @@ from alerts.services import channels, journal
 from markets.selectors import catalogue
 from markets.selectors import screens as market_pages
 from markets.services import watch
+from orders.domain.drafts import PlanDraft
 from orders.selectors import pages as order_pages
 from orders.services import execution
 from orders.tasks import submit_order
 from polybot.dashboard.frame import desk_of
 from polybot.dashboard.parameters import parameters_from
 from polybot.dashboard.ticket import TicketForm, manual_origin
+from polybot.dashboard.ticket_plans import ticket_draft
 from polybot.dashboard.views.choices import safe_next
 from polybot.dashboard.views.market import order_preview
 from polybot.dashboard.views.scope import account_ids
@@ -41,7 +44,7 @@ from polybot.identity.models import ApiKey
 from polybot.identity.step_up import StepUpError, password_confirm
 from risk.selectors import screens as risk_pages
 from risk.selectors.halts import lift_is_grave
-from risk.services import gate, halts
+from risk.services import gate, halts, plans
 from risk.services.halts import HaltError
 from strategies.domain.parameters import ParameterError
 from strategies.library import registry
@@ -178,9 +181,17 @@ def order_place(request: HttpRequest, market_id: int) -> HttpResponse:
     facts = catalogue.facts_from_row(market)
     book = market_pages.books([form.cleaned_data["outcome"]]).get(form.cleaned_data["outcome"])
     key, origin = str(form.cleaned_data["key"]), manual_origin(request.user)
+    placement = form.placement(key=key, facts=facts, book=book, origin=origin, now=now)
+    try:
+        draft = ticket_draft(form, placement)
+    except plans.PlanError as error:
+        messages.error(request, _sentence(str(error)))
+        return order_preview(request, market_id)
+    if draft is not None:
+        return _planned(request, account.id, draft)
     result = gate.review_manual(
         account.id,
-        form.placement(key=key, facts=facts, book=book, origin=origin, now=now),
+        placement,
         by=_who(request),
         allow_smaller=request.POST.get("allow_smaller") == "1",
     )
@@ -191,6 +202,17 @@ def order_place(request: HttpRequest, market_id: int) -> HttpResponse:
     said = f" {_sentence(result.verdict.message)}" if result.verdict.message else ""
     messages.success(request, f"Order {result.order_id} passed the gate and is on its way.{said}")
     return HttpResponseRedirect(reverse("desk:order", args=[result.order_id]))
+
+
+def _planned(request: HttpRequest, account_id: int, draft: PlanDraft) -> HttpResponse:
+    """Carry a chase or slices through the gate; the trader takes the first step within a second."""
+    whole = replace(draft, whole=request.POST.get("allow_smaller") != "1")
+    made = plans.draft_review(account_id, whole, by=_who(request))
+    if made.plan_id is None:
+        messages.error(request, _sentence(f"Refused by the gate: {made.message}"))
+        return HttpResponseRedirect(_back(request))
+    messages.success(request, f"Plan {made.plan_id} passed the gate and starts within a second.")
+    return HttpResponseRedirect(reverse("desk:plan", args=[made.plan_id]))
 
 
 def _submit(order_id: int) -> None:

@@ -35,7 +35,8 @@ from risk.rules.review import review
 from risk.selectors import limits as risk_limits
 from risk.selectors import picture
 
-_TYPES = [(t.value, t.value.upper()) for t in OrderType]
+CHASE, TWAP = "chase", "twap"  # made as plans
+_TYPES = [*((t.value, t.value.upper()) for t in OrderType), (CHASE, "three-step chase"), (TWAP, "slices over time")]
 PREVIEW_KEY = "00000000-0000-7000-8000-000000000000"
 
 
@@ -49,6 +50,7 @@ class TicketForm(forms.Form):
     order_type = forms.ChoiceField(choices=_TYPES, required=False)
     post_only = forms.BooleanField(required=False)
     minutes = forms.IntegerField(min_value=2, max_value=7 * 24 * 60, required=False)
+    slices = forms.IntegerField(min_value=2, max_value=100, required=False)
     key = forms.UUIDField(required=False)
 
     def __init__(self, data: Mapping[str, Any] | None, *, market: Any, **kwargs: Any) -> None:
@@ -79,18 +81,34 @@ class TicketForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         cleaned["order_type"] = cleaned.get("order_type") or OrderType.GTC.value
-        kind = OrderType(cleaned["order_type"])
+        kind = self.kind
+        if cleaned["order_type"] == TWAP:
+            if not (cleaned.get("minutes") and cleaned.get("slices")):
+                self.add_error("slices", "slices over time need their number, and the minutes they take")
+            return cleaned
         if cleaned.get("post_only") and not kind.rests:
-            self.add_error("post_only", f"{kind.upper()} orders never rest, so they cannot be post only")
+            name = cleaned["order_type"].upper()
+            self.add_error("post_only", f"{name} orders never rest, so they cannot be post only")
         if kind is OrderType.GTD and not cleaned.get("minutes"):
             self.add_error("minutes", "a GTD order needs the minutes it may live, at least 2")
         return cleaned
+
+    @property
+    def kind(self) -> OrderType:
+        """The type of one order; what a plan makes takes what is there."""
+        typed = self.cleaned_data.get("order_type") or OrderType.GTC.value
+        return OrderType.FAK if typed in (CHASE, TWAP) else OrderType(typed)
+
+    @property
+    def parts(self) -> int:
+        """How many orders of equal size the ticket asks for."""
+        return self.cleaned_data.get("slices") or 1 if self.cleaned_data.get("order_type") == TWAP else 1
 
     def placement(
         self, *, key: str, facts: MarketFacts, book: BookView | None, origin: Origin, now: datetime
     ) -> Placement:
         cleaned = self.cleaned_data
-        side, kind = Side(cleaned["side"]), OrderType(cleaned["order_type"])
+        side, kind = Side(cleaned["side"]), self.kind
         price = Price(micro_from_decimal(cleaned["price"]))
         return Placement(
             key=key,
@@ -100,13 +118,14 @@ class TicketForm(forms.Form):
             price=price,
             size=Shares(micro_from_decimal(cleaned["size"])),
             order_type=kind,
-            post_only=bool(cleaned.get("post_only")),
+            post_only=bool(cleaned.get("post_only")) and cleaned["order_type"] != TWAP,
             origin=origin,
             created_at=now,
             expires_at=now + timedelta(minutes=cleaned["minutes"]) if kind is OrderType.GTD else None,
             level=INTENT_LEVEL,
             reason="manual",
             marketable=crosses(side, price, book),
+            parts=self.parts,
         )
 
 
@@ -239,4 +258,5 @@ def start_values(market: Any, outcome_id: int, book: BookView | None, side: str)
         "order_type": OrderType.GTC.value,
         "post_only": False,
         "minutes": "",
+        "slices": "",
     }

@@ -10,7 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
-from polybot.dashboard import account_actions, actions, claim_actions, doctor_actions, plan_actions
+from polybot.dashboard import account_actions, actions, claim_actions, doctor_actions, plan_actions, reconcile_actions
 from polybot.dashboard.frame import desk_of
 from polybot.dashboard.views import (
     accounts,
@@ -24,6 +24,7 @@ from polybot.dashboard.views import (
     orders,
     plans,
     positions,
+    reconcile,
     safety,
     strategies,
 )
@@ -85,6 +86,9 @@ urlpatterns = [
     _page("doctor/examine", doctor_actions.examine, "doctor_examine"),
     _page("doctor/drift/<int:drift_id>/accept", doctor_actions.drift_accept, "drift_accept"),
     _page("doctor/rehearse", doctor_actions.rehearse, "kill_rehearse"),
+    _page("reconcile/", reconcile.reconcile, "reconcile"),
+    _page("reconcile/difference", reconcile_actions.difference_settle, "difference_settle"),
+    _page("reconcile/foreign", reconcile_actions.foreign_known, "foreign_known"),
     _page("alerts/", safety.alerts, "alerts"),
     _page("alerts/test", actions.alert_test, "alert_test"),
     _page("audit/", safety.audit, "audit"),

@@ -17,6 +17,7 @@ from orders.api.filters import AccountFilter
 from orders.api.views import accounts_of, asked
 from orders.domain.intents import Origin, OriginKind
 from orders.selectors import pages
+from risk.selectors import flattening
 from risk.services import flatten, manual, plans
 
 _AMOUNT = {"max_digits": 20, "decimal_places": 6}
@@ -73,7 +74,7 @@ class FlattenView(GenericAPIView):
     def get(self, request: Request) -> Response:
         wanted = asked(request, FlattenScopeSerializer)
         account = accounts_of(request, wanted["account"]).get()
-        preview = flatten.flatten_preview(account.pk, now=timezone.now(), **_scope(wanted))
+        preview = flattening.flatten_preview(account.pk, now=timezone.now(), **_scope(wanted))
         return Response(FlattenPreviewSerializer(_preview(account.pk, preview)).data)
 
     @extend_schema(responses={202: FlattenResultSerializer}, tags=["risk"])
@@ -128,7 +129,7 @@ def _scope(wanted: dict[str, Any]) -> dict[str, Any]:
     return {"strategy": strategy, "slippage_bps": wanted.get("slippage_bps")}
 
 
-def _preview(account_id: int, preview: flatten.FlattenPreview) -> dict[str, Any]:
+def _preview(account_id: int, preview: flattening.FlattenPreview) -> dict[str, Any]:
     return {
         "account": account_id,
         "slippage_bps": preview.slippage_bps,

@@ -117,7 +117,7 @@ def market(request: HttpRequest, market_id: int) -> HttpResponse:
     return render(request, "dashboard/market.html", context)
 
 
-TICKET_FIELDS = ("side", "outcome", "price", "size", "order_type", "minutes", "post_only", "range")
+TICKET_FIELDS = ("side", "outcome", "price", "size", "order_type", "minutes", "slices", "post_only", "range")
 
 
 @require_POST

@@ -20,6 +20,7 @@ from polybot.dashboard.frame import desk_of
 from polybot.dashboard.rows import event_lines, order_line, order_lines
 from polybot.dashboard.tables import Column, Table
 from polybot.dashboard.ticket import check_lines
+from polybot.dashboard.views.plans import plan_lines
 from polybot.dashboard.views.scope import account_ids, account_scope
 from polybot.dashboard.views.traces import decision_lines
 from risk.selectors import screens as risk_pages
@@ -64,6 +65,7 @@ def orders(request: HttpRequest) -> HttpResponse:
     unknown = order_pages.order_rows(account.id, states=order_pages.ORDER_FILTERS["unknown"])
     context = {
         "table": table,
+        "plans": plan_lines(account.id) if not (text or chosen) else [],
         "text": text,
         "chosen": chosen,
         "everything": everything,

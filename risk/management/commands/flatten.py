@@ -11,7 +11,8 @@ from django.utils import timezone
 from markets.domain.units import text_from_micro as text
 from orders.domain.intents import Origin, OriginKind
 from orders.selectors.portfolio import account_list
-from risk.services.flatten import FlattenPreview, flatten, flatten_preview
+from risk.selectors.flattening import FlattenPreview, flatten_preview
+from risk.services.flatten import flatten
 
 
 class Command(BaseCommand):

@@ -13,7 +13,7 @@ from django.urls import get_resolver, reverse
 from polybot.dashboard import urls
 from tests.factories.desk import DeskRows, people_make
 
-LISTS = ["cockpit", "markets", "orders", "positions", "strategies", "why", "risk", "release", "alerts", "audit"]
+LISTS = ["cockpit", "markets", "orders", "positions", "strategies", "why", "risk", "release", "reconcile", "alerts", "audit"]
 MACHINE = ["data", "system", "settings", "accounts", "doctor"]
 
 
@@ -53,7 +53,7 @@ def test_every_page_wants_a_sign_in(desk: DeskRows) -> None:
 def test_every_change_is_a_post(desk: DeskRows, staff: Client) -> None:
     arguments = {"market_id": desk.market.pk, "order_id": desk.orders["open"].pk, "strategy_id": desk.strategy.pk}
     arguments |= {"halt_id": desk.halt.pk, "key_id": 1, "version": 1, "decision_id": 1, "verdict_id": 1, "event_id": 1}
-    arguments |= {"drift_id": 1, "account_id": desk.account.pk}
+    arguments |= {"drift_id": 1, "account_id": desk.account.pk, "plan_id": 1}
     actions = [p for p in urls.urlpatterns if not str(p.pattern).endswith("/") and str(p.pattern)]
     assert len(actions) > 15
     for pattern in actions:

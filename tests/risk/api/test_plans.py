@@ -13,8 +13,7 @@ from markets.models import Market, Outcome
 from orders.domain.intents import OrderType
 from orders.models import Account, ExecutionPlan, HeartbeatState
 from orders.services import execution
-from risk.selectors import picture
-from risk.services import flatten as flattening
+from risk.selectors import flattening, picture
 from risk.services import plans as asked_plans
 from tests.factories.markets import book_make
 from tests.factories.orders import account_make, order_make

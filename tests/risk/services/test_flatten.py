@@ -14,9 +14,10 @@ from orders.domain.intents import OrderType
 from orders.models import Account, ExecutionPlan, Order, PlanLeg
 from orders.services import execution, plans
 from orders.services.invariants import check_invariants
-from risk.services import flatten as flattening
+from risk.selectors import flattening
+from risk.selectors.flattening import flatten_preview
 from risk.services import plans as asked_plans
-from risk.services.flatten import flatten, flatten_preview
+from risk.services.flatten import flatten
 from risk.services.plans import PlanError, chase_wanted, draft_review, order_replace, slices_wanted
 from tests.factories.markets import AT, book_make, market_make
 from tests.factories.orders import MANUAL, ORIGIN, micro, order_make, placement
