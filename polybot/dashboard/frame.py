@@ -42,7 +42,15 @@ NAV: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         ),
     ),
     ("Automation", (("s", "strategies", "Strategies", "strategies"), ("w", "why", "Why not", "why"))),
-    ("Safety", (("k", "risk", "Risk", "risk"), ("a", "alerts", "Alerts", "alerts"), ("u", "audit", "Audit", "audit"))),
+    (
+        "Safety",
+        (
+            ("k", "risk", "Risk", "risk"),
+            ("e", "reconcile", "Reconcile", "reconcile"),
+            ("a", "alerts", "Alerts", "alerts"),
+            ("u", "audit", "Audit", "audit"),
+        ),
+    ),
     (
         "Machine",
         (

@@ -22,6 +22,7 @@ ICONS = {
     '<circle cx="4" cy="12" r="1.5"/><circle cx="12" cy="4" r="1.5"/>',
     "why": '<path d="M2 3h12l-4.5 5.5V13l-3-1.5V8.5z"/>',
     "risk": '<path d="M8 2l5 2v4c0 3-2.2 5-5 6-2.8-1-5-3-5-6V4z"/>',
+    "reconcile": '<path d="M3 5.5h9M9.5 3L12 5.5 9.5 8M13 10.5H4M6.5 8L4 10.5 6.5 13"/>',
     "alerts": '<path d="M4 11V7a4 4 0 0 1 8 0v4l1 1.5H3zM6.8 14h2.4"/>',
     "audit": '<path d="M4 2h6l3 3v9H4zM6.5 8h4M6.5 11h4"/>',
     "data": '<path d="M1.5 8H5l2-5 3 10 1.5-5h3"/>',

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from markets.domain.units import text_from_micro
 from polybot.dashboard import glyphs, numbers, pictures
 
 register = template.Library()
@@ -65,6 +66,12 @@ def plain(value: object) -> str:
     if isinstance(value, Decimal):
         return format(value.normalize(), "f") if value else "0"
     return numbers.NONE if value is None else str(value)
+
+
+@register.filter
+def micro(value: int) -> str:
+    """Millionths as the shortest plain number."""
+    return text_from_micro(value)
 
 
 @register.simple_tag
