@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 
 from alerts.api.scope import accounts_register
 from orders.selectors.portfolio import account_list
+from polybot.api_doctor import DoctorView, DriftAcceptView, DriftView, ExplainView, RehearsalView
 from polybot.api_health import HealthView
 from polybot.api_keys import KeyListView, KeyView, MeView
 
@@ -43,6 +44,11 @@ class NowhereView(APIView):
 
 urlpatterns = [
     path("health", HealthView.as_view(), name="health"),
+    path("doctor", DoctorView.as_view(), name="doctor"),
+    path("explain", ExplainView.as_view(), name="explain"),
+    path("drift", DriftView.as_view(), name="drift"),
+    path("drift/<int:drift_id>/accept", DriftAcceptView.as_view(), name="drift-accept"),
+    path("risk/rehearsals", RehearsalView.as_view(), name="rehearsals"),
     path("auth/me", MeView.as_view(), name="me"),
     path("auth/keys", KeyListView.as_view(), name="keys"),
     path("auth/keys/<int:key_id>", KeyView.as_view(), name="key"),

@@ -10,6 +10,7 @@ from django.urls import get_resolver
 from rest_framework.test import APIClient
 
 from alerts.models import AlertChannel, AlertRule
+from markets.models import Drift
 from polybot.identity import keys
 from risk.models import Halt
 from tests.factories.desk import PASSWORD, DeskRows
@@ -54,6 +55,13 @@ TABLE: dict[tuple[str, str], tuple[int, int, int, int]] = {
     ("post", "risk/halts/<int:halt_id>/lift"): (401, 403, 200, 200),
     ("post", "risk/kill"): (401, 403, 403, 202),
     ("post", "risk/release"): STAFF,
+    ("get", "doctor"): ALL,
+    ("post", "doctor"): (401, 403, 202, 202),
+    ("get", "explain"): (401, 400, 400, 400),
+    ("get", "drift"): ALL,
+    ("post", "drift/<int:drift_id>/accept"): STAFF,
+    ("get", "risk/rehearsals"): ALL,
+    ("post", "risk/rehearsals"): (401, 403, 202, 202),
     ("get", "strategies"): ALL,
     ("post", "strategies"): (401, 403, 201, 201),
     ("get", "strategy-classes"): ALL,
@@ -125,6 +133,9 @@ def bodies(desk: DeskRows) -> dict[tuple[str, str], dict[str, Any]]:
         ("post", "risk/halts"): {"account": desk.account.pk, "kind": "reduce_only", **reason},
         ("post", "risk/halts/<int:halt_id>/lift"): reason,
         ("post", "risk/kill"): reason,
+        ("post", "doctor"): {"account": desk.account.pk},
+        ("post", "risk/rehearsals"): {"account": desk.account.pk},
+        ("post", "drift/<int:drift_id>/accept"): reason,
         ("post", "risk/release"): {"phrase": "trade again", "password": PASSWORD},
         ("post", "notifications/seen"): {"ids": [1]},
         ("post", "alerts/rules"): {"name": "mine", "kind": "order.filled", "severity": "info"},
@@ -145,6 +156,10 @@ def call(client: APIClient, desk: DeskRows, method: str, route: str, body: dict[
         ).pk if "halt_id" in route else 0,
         "rule_id": AlertRule.objects.first().pk,
         "channel_id": AlertChannel.objects.create(transport="browser", label=f"{method} {route}"[:80]).pk,
+        "drift_id": Drift.objects.create(
+            venue="polymarket", source="test", field=f"{method} {route} {Drift.objects.count()}", kind="unknown_field",
+            first_at=desk.halt.created_at, last_at=desk.halt.created_at,
+        ).pk if "drift_id" in route else 0,
         "key_id": keys.key_create(desk.owner, name="k", scopes=["read"])[0].pk if "key_id" in route else 0,
         "strategy_id": desk.strategy.pk,
     }  # fmt: skip
