@@ -82,13 +82,13 @@ def trade(account_id: int, seed: int, seconds: float, pace_s: float) -> None:
 
 def _want(account_id: int, outcome: Outcome, rng: random.Random) -> int | str:
     book = get_tickstore().books_get([outcome.pk]).get(outcome.pk)
-    if book is None or not book.bids or not book.asks:
+    if book is None or book.best_bid is None or book.best_ask is None:
         return "no book"
     held = Position.objects.filter(account_id=account_id, outcome=outcome).first()
     free = 0 if held is None else micro_from_decimal(held.confirmed_size - held.reserved_size)
     side = Side.SELL if free >= 10_000_000 and rng.random() < 0.6 else Side.BUY
     tick = micro_from_decimal(outcome.market.tick)
-    bid, ask = book.bids[0].price, book.asks[0].price
+    bid, ask = book.best_bid, book.best_ask
     crosses = rng.random() < 0.35
     kind = rng.choice((OrderType.GTC, OrderType.FOK, OrderType.FAK)) if crosses else OrderType.GTC
     price = (ask if side is Side.BUY else bid) if crosses else (bid if side is Side.BUY else ask)

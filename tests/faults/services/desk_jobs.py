@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -11,16 +11,17 @@ from django.db.models import F, Q
 
 from markets.domain.trading import TradeStage
 from markets.domain.units import micro_from_decimal
+from markets.domain.views import BookView
 from markets.venues.base import VenueError
 from orders.domain.lifecycle import OPEN, OrderState
-from orders.domain.readiness import LiveConditions
 from orders.models import Fill, Order, OrderSubmission, Position
+from orders.selectors import conditions
 from orders.services import execution, keyholder, ownership
 from orders.services import sweep as sweeps
 from orders.services.kill import killed
 from orders.services.legs import legs_ingest
 from orders.services.resync import account_resync
-from orders.services.submission import obstacles, senders, tend
+from orders.services.submission import senders, tend
 from orders.services.submission.cancels import cancels_due
 from orders.services.submission.claim import UNSENT
 from orders.services.submission.killing import account_clear
@@ -134,19 +135,33 @@ def claimed_just_now(lane: Lane, now: datetime) -> bool:
     return rows.exists()
 
 
+class Books:
+    """A store whose books are fresh, except those of lanes whose plan keeps them stale."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._lanes = {lane.outcome.pk: lane for lane in world.lanes.values()}
+
+    def books_get(self, outcome_ids: Iterable[int]) -> dict[int, BookView]:
+        now_ms = milliseconds(self._world.clock())
+        return {
+            outcome_id: BookView(
+                outcome_id=outcome_id, confirmed_ms=now_ms - (60_000 if self._is_old(outcome_id) else 100)
+            )
+            for outcome_id in outcome_ids
+        }
+
+    def _is_old(self, outcome_id: int) -> bool:
+        lane = self._lanes.get(outcome_id)
+        return lane is not None and "book" in self._world.stale(lane)
+
+
 def patch_books(world: World) -> Callable[[], None]:
-    """Tell the claim that books are fresh, except those of lanes whose plan keeps them stale."""
-    true = obstacles.conditions_get
-
-    def known(account_id: int, **about: int | None) -> LiveConditions:
-        found = true(account_id, **about)
-        lane = next((lane for lane in world.lanes.values() if lane.account.pk == account_id), None)
-        age_ms = 60_000 if lane is not None and "book" in world.stale(lane) else 100
-        return replace(found, has_book=True, book_is_live=True, book_confirmed_ms=milliseconds(world.clock()) - age_ms)
-
-    obstacles.conditions_get = known
+    """Let the conditions of an order read these books; return what undoes it."""
+    true = conditions.get_tickstore
+    conditions.get_tickstore = lambda: Books(world)
 
     def undo() -> None:
-        obstacles.conditions_get = true
+        conditions.get_tickstore = true
 
     return undo
