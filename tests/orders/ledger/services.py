@@ -31,6 +31,7 @@ class ServiceBooks:
         self.orders: dict[int, int] = {}
         self.oracle = Oracle()
         self.waiting: list[Message] = []
+        self.over: set[Leg] = set()
         self.now = AT
 
     def tell(self, message: Message) -> None:
@@ -66,7 +67,10 @@ class ServiceBooks:
             if not before and Fill.objects.get(pk=known[0]).voided:
                 self.oracle.void(leg)
             return
-        first = "matched" if stage == "failed" else stage
+        if stage == "failed":  # told for the first time when it is over: nothing ever moved
+            self.over.add(leg)
+        if leg in self.over:
+            return
         made = fill_record(
             order_id=order_id,
             venue_trade_id=leg.trade,
@@ -77,13 +81,11 @@ class ServiceBooks:
             dollars=Usd(leg.dollars),
             venue_at=self.now,
             now=self.now,
-            settlement=first,
+            settlement=stage,
             transaction_hash=leg.transaction,
         )
+        assert made.created
         self.oracle.leg(leg)
-        if stage == "failed":
-            fill_settle(made.fill_id, stage, now=self.now)
-            self.oracle.void(leg)
 
     def _order(self, leg: Leg) -> int:
         if leg.order not in self.orders:
