@@ -19,13 +19,12 @@ from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth import SESSION_KEY, get_user_model
-from django.contrib.sessions.models import Session
-from django.utils import timezone
 
 from markets.selectors import screens as market_pages
 from orders.selectors import pages as order_pages
 from polybot.dashboard.hub import Slot, Tick, get_hub
 from polybot.dashboard.news import Listener, get_news_desk
+from polybot.identity.session_store import session_row
 
 log = logging.getLogger(__name__)
 
@@ -203,7 +202,7 @@ def brief(tick: Tick) -> str:
 
 def _accounts_of_session(session_key: str | None, user_id: int) -> set[int] | None:
     """Return the accounts the session's person may see, or None when the session or the person is gone."""
-    session = Session.objects.filter(session_key=session_key, expire_date__gt=timezone.now()).first()
+    session = session_row(session_key)
     if session is None or session.get_decoded().get(SESSION_KEY) != str(user_id):
         return None
     user = get_user_model().objects.filter(pk=user_id, is_active=True).first()

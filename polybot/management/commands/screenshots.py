@@ -8,11 +8,11 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from orders.selectors import screens as order_pages
 from orders.selectors.portfolio import account_list
+from polybot.identity.session_store import SessionStore
 from polybot.supervisor.runtime import desk_read
 from strategies.selectors import screens as strategy_pages
 
