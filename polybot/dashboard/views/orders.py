@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from alerts.selectors import screens as alert_pages
+from markets.selectors.refusals import refusal_explain
 from orders.domain.equity import day_start
 from orders.domain.intents import OriginKind
 from orders.selectors import screens as order_pages
@@ -127,6 +128,7 @@ def order(request: HttpRequest, order_id: int) -> HttpResponse:
         "position": position,
         "chain": _chain(row, decision, verdict, fills, ledger),
         "origin_href": line.origin_href,
+        "explained": refusal_explain(row.state_reason) if row.state_reason else None,
     }
     return render(request, "dashboard/order.html", context)
 
