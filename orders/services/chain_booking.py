@@ -51,6 +51,18 @@ def action_confirmed(action_id: int, *, now: datetime, transaction_hash: str = "
     return True
 
 
+@transaction.atomic
+def action_judge(action_id: int, *, happened: bool, by: str, now: datetime) -> bool:
+    """A person settles an unknown outcome from what the chain's explorer shows."""
+    action = action_lock(action_id)
+    if action.state != ChainState.UNKNOWN:
+        return False
+    if happened:
+        return action_confirmed(action_id, now=now, transaction_hash=action.transaction_hash or "", actor=by)
+    action_advance(action, ChainState.FAILED, now=now, reason="a person found that it did not happen", actor=by)
+    return True
+
+
 def fact_of(action: ChainAction) -> Fact | None:  # noqa: PLR0911 - one kind per line
     """Return the ledger fact of a confirmed action; None where nothing of ours moves."""
     facts, amount = action.expected, micro_from_decimal(action.amount)

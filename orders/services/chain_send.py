@@ -276,18 +276,6 @@ def _nonce_used(action: ChainAction, now: datetime) -> bool:
 
 
 @transaction.atomic
-def action_judge(action_id: int, *, happened: bool, by: str, now: datetime) -> bool:
-    """A person settles an unknown outcome from what the chain's explorer shows."""
-    action = action_lock(action_id)
-    if action.state != _S.UNKNOWN:
-        return False
-    if happened:
-        return action_confirmed(action_id, now=now, transaction_hash=action.transaction_hash or "", actor=by)
-    action_advance(action, _S.FAILED, now=now, reason="a person found that it did not happen", actor=by)
-    return True
-
-
-@transaction.atomic
 def _fail(action_id: int, reason: str, now: datetime) -> bool:
     action = action_lock(action_id)
     if action.state in ENDED:

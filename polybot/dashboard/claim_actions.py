@@ -20,6 +20,7 @@ from markets.domain.units import AmountError, micro_from_decimal
 from orders.selectors import claims as claim_rows
 from orders.services import allowances, chain, merging
 from orders.services.chain import ChainError
+from orders.services.chain_booking import action_judge
 from orders.services.chain_wishes import set_wish
 from polybot.dashboard.frame import desk_of
 
@@ -99,6 +100,19 @@ def chain_cancel(request: HttpRequest, action_id: int) -> None:
         messages.success(request, "Called off: nothing was signed.")
     else:
         messages.error(request, "Too late to call it off: it is signed already.")
+
+
+@action
+def chain_judge(request: HttpRequest, action_id: int) -> None:
+    """Settle an unknown outcome by what the chain's explorer shows: staff only, because it moves the books."""
+    _mine(request, action_id)
+    if not request.user.is_staff:
+        raise ChainError("only staff can settle an unknown outcome: it moves the books")
+    happened = request.POST.get("happened") == "1"
+    if action_judge(action_id, happened=happened, by=request.user.get_username(), now=timezone.now()):
+        messages.success(request, "Settled: it happened and is booked." if happened else "Settled: it did not happen.")
+    else:
+        messages.error(request, "Its outcome is not unknown any more.")
 
 
 @action

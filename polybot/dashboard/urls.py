@@ -67,6 +67,7 @@ urlpatterns = [
     _page("claims/allowances/read", claim_actions.allowances_read, "allowances_read"),
     _page("claims/<int:action_id>/confirm", claim_actions.chain_confirm, "chain_confirm"),
     _page("claims/<int:action_id>/cancel", claim_actions.chain_cancel, "chain_cancel"),
+    _page("claims/<int:action_id>/judge", claim_actions.chain_judge, "chain_judge"),
     _page("strategies/", strategies.strategies, "strategies"),
     _page("strategies/new", actions.strategy_create, "strategy_create"),
     _page("strategies/<int:strategy_id>/", strategies.strategy, "strategy"),

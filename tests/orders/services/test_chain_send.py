@@ -13,6 +13,7 @@ from markets.venues.chain import SubmitKind, Submitted
 from orders.models import Account, ChainAction, LedgerTransaction, Position
 from orders.services import chain_send, keyholder
 from orders.services.chain import ChainError, action_cancel, action_confirm
+from orders.services.chain_booking import action_judge
 from orders.services.chain_wishes import set_wish, transfer_wish
 from orders.services.invariants import check_invariants
 from tests.factories.orders import micro
@@ -225,3 +226,15 @@ def _lose_the_broadcast_answer() -> None:
         return Submitted(kind=SubmitKind.UNKNOWN, said="no answer")
 
     Rpc.broadcast = once  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("happened", [True, False])
+def test_a_person_settles_what_nothing_else_can(live_desk: LiveDesk, happened: bool) -> None:
+    account, outcome = live_desk.account("safe"), live_desk.outcome(3)
+    action = wanted(live_desk, account, outcome.market_id)
+    assert not action_judge(action.pk, happened=happened, by="ada", now=timezone.now())  # not unknown
+    ChainAction.objects.filter(pk=action.pk).update(state="unknown")
+    assert action_judge(action.pk, happened=happened, by="ada", now=timezone.now())
+    account.refresh_from_db()
+    assert (account.cash, account.reserved_cash) == ((980, 0) if happened else (1000, 0))
+    assert check_invariants([account.pk]) == []
