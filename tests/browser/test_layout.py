@@ -29,6 +29,7 @@ def addresses(site: Site) -> dict[str, str]:
             "data",
             "system",
             "settings",
+            "doctor",
         )
     }
     return {
@@ -41,6 +42,8 @@ def addresses(site: Site) -> dict[str, str]:
         "verdict": f"/why/verdicts/{desk.verdict.pk}/",
         "event": f"/audit/{desk.event_id}/",
         "release": "/risk/release/",
+        "plan": f"/plans/{desk.plan.pk}/",
+        "flatten": "/flatten/",
     }
 
 

@@ -20,7 +20,7 @@ from markets.domain.views import Sample
 from markets.models import Candle, Market, SyncRun, VenueIssue
 from markets.tickstore import Batch, TickstoreWriter
 from orders.domain.intents import Origin, OriginKind
-from orders.models import Account, Order, PaperOrder
+from orders.models import Account, ExecutionPlan, Order, PaperOrder, PlanLeg
 from orders.services.fills import fill_record
 from orders.services.paper import paper_sync
 from orders.services.pnl import snapshot_create
@@ -50,6 +50,41 @@ class DeskRows:
     verdict: RiskVerdict
     event_id: int
     halt: Halt
+    plan: ExecutionPlan
+
+
+def _plan_make(order: Order, *, now: datetime) -> ExecutionPlan:
+    """Write a chase that made `order` and still has some to go."""
+    row = ExecutionPlan.objects.create(
+        key="01939d3e-0000-7000-8000-0000000000aa",
+        account_id=order.account_id,
+        kind="chase",
+        state="done",
+        state_reason="filled 60 of 80",
+        max_cost=50,
+        committed=37,
+        max_loss=50,
+        expires_at=now + timedelta(minutes=1),
+        ended_at=now,
+        origin_kind=order.origin_kind,
+        origin_id=order.origin_id,
+        origin_label=order.origin_label,
+        verdict_id=order.verdict_id,
+        reason="entry at z 2.10",
+        created_at=order.created_at,
+    )
+    leg = PlanLeg.objects.create(
+        plan=row,
+        market_id=order.market_id,
+        outcome_id=order.outcome_id,
+        side=order.side,
+        size=order.size + 20,
+        worst_price=order.price,
+        ordered=order.filled_size,
+        filled=order.filled_size,
+    )
+    Order.objects.filter(pk=order.pk).update(plan=row, plan_leg=leg)
+    return row
 
 
 def people_make() -> tuple[Any, Any, Any]:
@@ -97,6 +132,7 @@ def desk_make(*, now: datetime | None = None) -> DeskRows:
     strategy.refresh_from_db()
     decision, verdict = _decision_make(strategy, account, market, now)
     orders = _orders_make(account, market, strategy, decision, now=now)
+    plan = _plan_make(orders["filled"], now=now)
     snapshot_create(account.pk, now - timedelta(minutes=2))
     snapshot_create(account.pk, now - timedelta(minutes=1))
     for name in ("process:feed", "process:fills", "queue:default", "queue:trading"):
@@ -148,6 +184,7 @@ def desk_make(*, now: datetime | None = None) -> DeskRows:
         verdict=verdict,
         event_id=event_id,
         halt=halt,
+        plan=plan,
     )
 
 

@@ -105,4 +105,4 @@ def test_a_plan_that_a_ticket_asks_for(desk: DeskRows, owner: Client) -> None:
     key = "01939d3e-0000-7000-8000-00000000000a"
     told = owner.post(f"/m/{desk.market.pk}/order", {**typed, "order_type": "twap", "key": key}, follow=True)
     assert "need their number" in told.content.decode()
-    assert not ExecutionPlan.objects.exists()
+    assert not ExecutionPlan.objects.filter(kind="twap").exists()
