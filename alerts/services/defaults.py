@@ -94,6 +94,22 @@ RULES: dict[str, dict[str, Any]] = {
         "description": "The venue sent something we do not understand.",
         "kind": "venue.issue", "severity": W, "repeat_after_s": 3600, "repeat_by": RepeatBy.RULE,
     },
+    "venue-drift": {
+        "description": "A venue changed without notice: entries stop until a person accepts it.",
+        "kind": "venue.drift", "severity": W, "repeat_after_s": 600,
+    },
+    "venue-clock": {
+        "description": "Our clock and the venue's are more than 2 s apart; at 5 s no order leaves.",
+        "kind": "venue.clock", "severity": W, "repeat_after_s": 900, "repeat_by": RepeatBy.RULE,
+    },
+    "venue-place": {
+        "description": "The venue does not let this place trade.",
+        "kind": "venue.place", "severity": C, "repeat_after_s": 3600, "repeat_by": RepeatBy.RULE,
+    },
+    "venue-mode": {
+        "description": "The venue restarts, or takes only cancels or post-only orders.",
+        "kind": "venue.mode", "severity": W, "repeat_after_s": 600, "repeat_by": RepeatBy.RULE,
+    },
     "sync-failed": {
         "description": "The catalogue could not be read from the venue.",
         "kind": "sync.failed", "severity": W, "repeat_after_s": 900, "repeat_by": RepeatBy.RULE,
