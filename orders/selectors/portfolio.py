@@ -15,7 +15,7 @@ from orders.domain.intents import OpenOrder
 from orders.domain.ledger import Portfolio
 from orders.domain.ledger import Position as HeldPosition
 from orders.domain.lifecycle import OPEN, Environment, TradingState
-from orders.models import Account, Order, PnlSnapshot, Position
+from orders.models import Account, ExecutionPlan, Order, PlanLeg, PnlSnapshot, Position
 from orders.selectors.marks import marks_read
 from orders.selectors.rows import open_order_of, position_of
 
@@ -114,16 +114,21 @@ def held_outcomes(account_ids: Sequence[int] | None = None) -> set[int]:
     """Return the outcomes that any of the accounts holds or may still trade: all of them need live books."""
     positions = Position.objects.filter(size__gt=0)
     orders = Order.objects.filter(state__in=OPEN_STATES)
+    planned = PlanLeg.objects.filter(plan__state=ExecutionPlan.State.ACTIVE)  # between two orders nothing is open
     if account_ids is not None:
         positions, orders = positions.filter(account_id__in=account_ids), orders.filter(account_id__in=account_ids)
+        planned = planned.filter(plan__account_id__in=account_ids)
     held = set(positions.values_list("outcome_id", flat=True).distinct())
+    held |= set(planned.values_list("outcome_id", flat=True).distinct())
     return held | set(orders.values_list("outcome_id", flat=True).distinct())
 
 
 def traded_markets() -> set[int]:
     """Return the markets in which some account holds shares or has an open order."""
     held = Position.objects.filter(size__gt=0).values_list("outcome__market_id", flat=True).distinct()
-    return set(held) | set(Order.objects.filter(state__in=OPEN_STATES).values_list("market_id", flat=True).distinct())
+    planned = PlanLeg.objects.filter(plan__state=ExecutionPlan.State.ACTIVE).values_list("market_id", flat=True)
+    orders = Order.objects.filter(state__in=OPEN_STATES).values_list("market_id", flat=True).distinct()
+    return set(held) | set(orders) | set(planned)
 
 
 def reserved_by_origin(account_id: int) -> dict[tuple[str, int], Usd]:

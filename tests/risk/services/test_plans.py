@@ -18,6 +18,7 @@ from orders.domain.intents import INTENT_LEVEL, Basket, BasketPolicy, OrderType
 from orders.domain.lifecycle import TradingState
 from orders.domain.plans import Place
 from orders.models import Account, ExecutionPlan, Order, PaperOrder, PlanLeg
+from orders.selectors.portfolio import held_outcomes, traded_markets
 from orders.services import children, execution, kill, plans
 from orders.services.accounts import trading_state_set
 from orders.services.children import OutsideEnvelope, child_create
@@ -92,6 +93,13 @@ def test_an_approved_envelope_is_stored_with_its_verdict_and_legs(account: Accou
     assert (leg.size, leg.worst_price, leg.ordered) == (Decimal(20), Decimal("0.52"), Decimal(0))
     assert Decimal("10.4") <= row.max_cost < Decimal("10.41")  # 20 x 0.52 without a fee, and rounding
     assert (verdict.decision, verdict.price) == ("approved", Decimal("0.52"))
+
+
+def test_the_book_of_a_working_plan_is_kept_although_nothing_is_open(account: Account, outcome: Outcome) -> None:
+    plan_id = approve(account, chase(outcome)) or 0
+    assert (held_outcomes([account.pk]), traded_markets()) == ({outcome.pk}, {outcome.market_id})
+    plans.plan_cancel(plan_id, "enough", "ada", AT)
+    assert (held_outcomes([account.pk]), traded_markets()) == (set(), set())
 
 
 def test_the_same_draft_twice_is_one_plan(account: Account, outcome: Outcome) -> None:
