@@ -1,14 +1,11 @@
-"""What a signed order needs to know of its market, for many outcomes in one query."""
+"""What a signed order needs to know of its market, from facts fetched ahead."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
-from markets.domain.instruments import MarketState
-from markets.domain.units import micro_from_decimal
-from markets.models import Outcome
+from markets.selectors.ahead import market_facts_ahead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,32 +18,20 @@ class OutcomeTerms:
     condition_id: str
     neg_risk: bool
     tick: int
-    state: MarketState
-    closes_at: datetime | None
 
 
-def outcome_terms(outcome_ids: Iterable[int]) -> dict[int, OutcomeTerms]:
-    """Return the terms of each outcome that exists."""
-    rows = Outcome.objects.filter(pk__in=set(outcome_ids)).values_list(
-        "pk",
-        "market_id",
-        "token_id",
-        "market__condition_id",
-        "market__neg_risk",
-        "market__tick",
-        "market__state",
-        "market__closes_at",
-    )
+def outcome_terms(outcomes: Mapping[int, int]) -> dict[int, OutcomeTerms]:
+    """Return the terms of each outcome that exists; `outcomes` maps outcome ids to market ids."""
+    facts = market_facts_ahead(outcomes.values())
     return {
-        pk: OutcomeTerms(
-            outcome_id=pk,
+        outcome_id: OutcomeTerms(
+            outcome_id=outcome_id,
             market_id=market_id,
-            token_id=token_id,
-            condition_id=condition_id,
-            neg_risk=neg_risk,
-            tick=micro_from_decimal(tick),
-            state=MarketState(state),
-            closes_at=closes_at,
+            token_id=facts[market_id].outcome(outcome_id).token_id,
+            condition_id=facts[market_id].condition_id,
+            neg_risk=facts[market_id].neg_risk,
+            tick=facts[market_id].tick,
         )
-        for pk, market_id, token_id, condition_id, neg_risk, tick, state, closes_at in rows
+        for outcome_id, market_id in outcomes.items()
+        if market_id in facts
     }

@@ -67,7 +67,8 @@ def row_values(after: Submission) -> dict[str, Any]:
 
 
 def submissions_of(order_ids: Iterable[int]) -> dict[int, OrderSubmission]:
-    return {row.pk: row for row in OrderSubmission.objects.filter(pk__in=list(order_ids))}
+    wanted = list(order_ids)
+    return {row.pk: row for row in OrderSubmission.objects.filter(pk__in=wanted)} if wanted else {}
 
 
 def submission_store(

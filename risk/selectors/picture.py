@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from markets.domain.instruments import MarketFacts, Side
 from markets.domain.views import BookView
-from markets.selectors.catalogue import market_facts
+from markets.selectors.ahead import market_facts_ahead
 from markets.selectors.drift import blocked_markets
 from markets.tickstore import TickstoreUnavailable, get_tickstore
 from orders.domain.equity import day_start
@@ -21,7 +21,7 @@ from orders.domain.intents import OpenOrder, OriginKind, Placement
 from orders.domain.ledger import Portfolio
 from orders.domain.lifecycle import Environment, TradingState
 from orders.domain.readiness import LiveConditions
-from orders.selectors.conditions import conditions_get
+from orders.selectors.conditions import conditions_ahead
 from orders.selectors.origins import origin_trades
 from orders.selectors.permits import permits_missing
 from orders.selectors.plans import planned_orders
@@ -50,7 +50,7 @@ def context_get(
     """
     portfolio = replace(portfolio, open_orders=(*portfolio.open_orders, *planned_orders(portfolio.account_id)))
     origins = {origin_ref(p.origin) for p in placements if p.origin.kind is OriginKind.STRATEGY}
-    facts = market_facts(_markets(portfolio, placements))
+    facts = market_facts_ahead(_markets(portfolio, placements))
     venue_blocks, market_blocks = _blocks({p.market_id for p in placements}, facts)
     recent = list(recent_orders(portfolio.account_id, now - timedelta(minutes=1)))
     return GateContext(
@@ -77,7 +77,7 @@ def conditions_of(portfolio: Portfolio) -> LiveConditions:
     """Return what must be well around the account's orders; for paper nothing has to be read."""
     if portfolio.environment is Environment.PAPER:
         return LiveConditions(account_id=portfolio.account_id, environment=Environment.PAPER)
-    return conditions_get(portfolio.account_id)
+    return conditions_ahead(portfolio.account_id)
 
 
 def _blocks(market_ids: set[int], facts: Mapping[int, MarketFacts]) -> tuple[dict[str, str], dict[int, str]]:

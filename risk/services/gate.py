@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from markets.domain.units import Shares
 from orders.domain.drafts import PlanDraft
+from alerts.services.journal import events_together
 from orders.domain.intents import OpenOrder, Origin, Placement
 from orders.domain.ledger import Portfolio
 from orders.selectors.portfolio import portfolio_get
@@ -159,7 +160,7 @@ class GateDesk:
     def open(self, now: datetime) -> Iterator[GateAccount]:
         """Hold the account still. Leaving the block commits; an exception leaves nothing behind."""
         self.order_ids, self.cancelled_ids, self.verdicts, self.plan_ids = [], [], [], []
-        with transaction.atomic():
+        with transaction.atomic(), events_together():
             row = accounts.account_lock(self.account_id)
             account = GateAccount(
                 row=row,

@@ -14,7 +14,7 @@ from datetime import datetime
 from django.db import transaction
 
 from alerts.domain.events import Severity
-from alerts.services.journal import event_record
+from alerts.services.journal import event_record, events_together
 from markets.domain.answers import AnswerKind, OrderAnswer
 from markets.domain.units import decimal_from_micro, micro_from_decimal
 from orders.domain import submission
@@ -52,7 +52,7 @@ def answers_store(account_id: int, posted: Sequence[Posted], *, now: datetime) -
             named = item.sent.answer.said or "another order"
             kill_set(f"the venue answered order {item.claimed.order_hash} with {named}", "submission", now)
     result = Stored()
-    with transaction.atomic():
+    with transaction.atomic(), events_together():
         orders = {order.pk: order for order in orders_lock(account_id, [p.claimed.order_id for p in posted])}
         faultpoint("answer.locked")
         rows = submissions_of(orders)

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Max
 
+from alerts.services.journal import events_together
 from markets.domain.trading import CancelAnswer
 from markets.venues.trading import OrderGateway
 from orders.domain import submission
@@ -81,7 +82,7 @@ def cancel_claim(account_id: int, order_ids: Sequence[int], *, now: datetime, re
     `reason` also asks for the end of orders that nobody asked about before. Orders that are over, never left or were
     asked about a moment ago are left out, and so are those that the rate budget has no room for.
     """
-    with transaction.atomic():
+    with transaction.atomic(), events_together():
         orders = [o for o in orders_lock(account_id, order_ids) if o.state in ASKABLE]
         rows = submissions_of(o.pk for o in orders)
         last = _last_asked(o.pk for o in orders)

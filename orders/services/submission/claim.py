@@ -14,6 +14,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from alerts.services.journal import events_together
 from markets.domain.units import decimal_from_micro
 from orders.domain import submission
 from orders.domain.lifecycle import OrderState
@@ -85,14 +86,14 @@ def orders_claim(
         elif item.tampered:
             tampered_stop(order_id, item.reason, now=now)
     result = Claims()
-    with transaction.atomic():
+    with transaction.atomic(), events_together():
         killed = killed_for_share()
         faultpoint("claim.begun")
         if not owns(account.pk):
             return result  # another trader has the account, or this one has not found its books clean yet
         orders = [o for o in orders_lock(account.pk, ready) if o.state in UNSENT]
         faultpoint("claim.locked")
-        stored = submissions_of(order.pk for order in orders)
+        stored = submissions_of(order.pk for order in orders if order.state == OrderState.SIGNED)
         unknown = unknown_wishes(account.pk)
         first: list[tuple[Order, OrderSubmission, Submission]] = []
         for order in orders:

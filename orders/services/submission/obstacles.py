@@ -19,7 +19,7 @@ from orders.domain.intents import OrderType, OriginKind
 from orders.domain.lifecycle import Environment, OrderState, TradingState
 from orders.domain.readiness import LiveConditions, send_obstacle
 from orders.models import Account, Order
-from orders.selectors.conditions import conditions_get
+from orders.selectors.conditions import conditions_by_outcome
 from orders.selectors.permits import permits_missing
 
 READ_ONLY_MODES = frozenset({"monitor", "scrape", "backtest"})  # nothing is sent in these
@@ -41,10 +41,7 @@ def gathered(account: Account, orders: Sequence[Order]) -> Gathered:
     strategies = {_strategy(order) for order in orders}
     live = account.environment == Environment.LIVE
     return Gathered(
-        conditions={
-            outcome_id: conditions_get(account.pk, market_id=market_id, outcome_id=outcome_id)
-            for outcome_id, market_id in by_outcome.items()
-        },
+        conditions=conditions_by_outcome(account.pk, account.venue, by_outcome),
         permits={s: "; ".join(permits_missing(account.pk, s)) if live else "" for s in strategies},
         terms=outcome_terms(by_outcome),
     )

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from markets.domain.instruments import Side
 from markets.domain.units import micro_from_decimal
-from markets.selectors.trading import OutcomeTerms, outcome_terms
+from markets.selectors.trading import OutcomeTerms
 from markets.venues.base import ParseError
 from markets.venues.trading import OrderMaker, OrderTerms
+from orders.domain.lifecycle import OrderState
 from orders.models import Account, Order, OrderSubmission
 from orders.services import keyholder
 from orders.services.faults import faultpoint
@@ -44,12 +45,13 @@ class NotReady:
     tampered: bool = False
 
 
-def make_ready(account: Account, orders: Sequence[Order]) -> dict[int, Ready | NotReady]:
+def make_ready(
+    account: Account, orders: Sequence[Order], facts: Mapping[int, OutcomeTerms]
+) -> dict[int, Ready | NotReady]:
     """Return the bytes of each order, stored or made now, or why there are none. Raises NotInThisProcess."""
     signer = keyholder.signer()
     maker = maker_of(account.venue)
-    stored = submissions_of(order.pk for order in orders)
-    facts = outcome_terms(order.outcome_id for order in orders)
+    stored = submissions_of(order.pk for order in orders if order.state == OrderState.SIGNED)
     faultpoint("send.loaded")
     return {
         order.pk: read_back(stored[order.pk], maker)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from time import monotonic
 
+from django.conf import settings
 from django.db import Error
 
 from markets.venues.base import VenueError
@@ -30,6 +32,7 @@ from orders.services.submission_rows import milliseconds
 log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+_looked: dict[tuple[str, str], float] = {}
 _MODES = {
     "restarting": VenueMode.RESTARTING,
     "post_only_mode": VenueMode.POST_ONLY,
@@ -52,8 +55,8 @@ def claims_make(account_id: int, order_ids: Sequence[int], clock: Clock) -> Clai
     orders, later = _within_budget(account, orders, clock)
     if not orders:
         return Claims(later=later)
-    ready = make_ready(account, orders)
-    claims = orders_claim(account, ready, gathered(account, orders), now=clock())
+    known = gathered(account, orders)
+    claims = orders_claim(account, make_ready(account, orders, known.terms), known, now=clock())
     claims.later |= later
     return claims
 
@@ -132,13 +135,28 @@ def post_now(account_id: int, claimed: Sequence[Claimed], clock: Clock) -> None:
 
 def _modes_note(account_id: int, posted: Sequence[Posted], *, now: datetime) -> None:
     """Remember what the answers say about the venue as a whole (V13)."""
-    venue, environment = Account.objects.values_list("venue", "environment").get(pk=account_id)
+    venue, environment = _whose(account_id)
     for item in posted:
         answer = item.sent.answer
         if mode := _MODES.get(answer.code):
             venue_mode_note(venue, environment, mode, answer.retry_after_s, now, said=answer.said)
             return
-    if any(item.sent.answer.is_accepted for item in posted):
+    if any(item.sent.answer.is_accepted for item in posted) and _is_time_to_look(venue, environment):
         strange = VenueCondition.objects.filter(venue=venue, environment=environment).exclude(mode__in=("", "normal"))
         if strange.exists():
             venue_mode_note(venue, environment, VenueMode.NORMAL, None, now)
+
+
+@lru_cache(maxsize=1_000)
+def _whose(account_id: int) -> tuple[str, str]:
+    """Return venue and environment, which never change."""
+    return Account.objects.values_list("venue", "environment").get(pk=account_id)
+
+
+def _is_time_to_look(venue: str, environment: str) -> bool:
+    """Whether the venue's mode was not looked at for the last second."""
+    now = monotonic()
+    if now - _looked.get((venue, environment), -1.0e9) < settings.READ_AHEAD_S:
+        return False
+    _looked[venue, environment] = now
+    return True

@@ -217,7 +217,7 @@ def test_eight_workers_racing_for_one_limit_never_overshoot(limit: str, monkeypa
     if limit == "open_orders":
         assert len(after.open_orders) == 7
         return
-    facts = picture.market_facts([market.pk])
+    facts = picture.market_facts_ahead([market.pk])
     risks = [exposure.risked_order(order, facts[market.pk]) for order in after.open_orders]
     used = exposure.account_exposure([], risks, facts)
     # 23 orders of $4.00 and one cut to $1.50 would be 3.75 shares, below the minimum of 5: it is refused.

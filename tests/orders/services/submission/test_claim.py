@@ -75,10 +75,12 @@ def test_orders_of_one_decision_are_claimed_in_one_commit(
 def test_the_same_row_makes_the_same_bytes_again_after_a_crash_before_the_commit(
     desk: LiveDesk, account: Account, outcome: Outcome
 ) -> None:
+    from markets.selectors.trading import outcome_terms
     from orders.services.submission.signing import Ready, make_ready
 
     order = desk.order(account, outcome)
-    one, two = (make_ready(account, [fresh(order)])[order.pk] for _ in range(2))
+    terms = outcome_terms({outcome.pk: outcome.market_id})
+    one, two = (make_ready(account, [fresh(order)], terms)[order.pk] for _ in range(2))
     assert isinstance(one, Ready) and one == two
     order_submit(order.pk, timezone.now())
     assert row_of(order).body.encode() == one.body
