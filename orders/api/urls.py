@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orders.api import chain, plans, views
+from orders.api import accounts, chain, plans, reconciliation, views
 
 urlpatterns = [
     path("orders", views.OrderListView.as_view(), name="orders"),
@@ -22,6 +22,21 @@ urlpatterns = [
     path("chain/claims", chain.ClaimListView.as_view(), name="chain-claims"),
     path("chain/allowances", chain.AllowancePreviewView.as_view(), name="chain-allowances-preview"),
     path("chain/allowances/<int:account_id>", chain.AllowancesView.as_view(), name="chain-allowances"),
+    path("accounts", accounts.AccountListView.as_view(), name="accounts"),
+    path("accounts/<int:account_id>/connect", accounts.AccountConnectView.as_view(), name="account-connect"),
+    path("reconciliations", reconciliation.RunListView.as_view(), name="reconciliations"),
+    path("differences", reconciliation.DifferenceListView.as_view(), name="differences"),
+    path(
+        "differences/<int:difference_id>/settle",
+        reconciliation.DifferenceSettleView.as_view(),
+        name="difference-settle",
+    ),
+    path("external-orders", reconciliation.ExternalOrderListView.as_view(), name="external-orders"),
+    path(
+        "external-orders/<int:external_id>/acknowledge",
+        reconciliation.ExternalOrderAcknowledgeView.as_view(),
+        name="external-order-acknowledge",
+    ),
     path("fills", views.FillListView.as_view(), name="fills"),
     path("positions", views.PositionListView.as_view(), name="positions"),
     path("portfolio", views.PortfolioView.as_view(), name="portfolio"),

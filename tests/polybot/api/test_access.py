@@ -36,7 +36,14 @@ TABLE: dict[tuple[str, str], tuple[int, int, int, int]] = {
     ("post", "orders/cancel-all"): (401, 403, 202, 202),
     ("get", "orders/<int:order_id>"): OWN,
     ("post", "orders/<int:order_id>/cancel"): (401, 403, 202, 202),
+    ("get", "accounts"): ALL,
+    ("post", "accounts/<int:account_id>/connect"): (401, 403, 400, 400),  # a paper account has no connection
     ("get", "fills"): ALL,
+    ("get", "reconciliations"): ALL,
+    ("get", "differences"): ALL,
+    ("post", "differences/<int:difference_id>/settle"): (401, 403, 404, 404),
+    ("get", "external-orders"): ALL,
+    ("post", "external-orders/<int:external_id>/acknowledge"): (401, 403, 404, 404),
     ("get", "positions"): ALL,
     ("get", "portfolio"): ALL,
     ("get", "portfolio/history"): ALL,
@@ -162,6 +169,9 @@ def call(client: APIClient, desk: DeskRows, method: str, route: str, body: dict[
         ).pk if "drift_id" in route else 0,
         "key_id": keys.key_create(desk.owner, name="k", scopes=["read"])[0].pk if "key_id" in route else 0,
         "strategy_id": desk.strategy.pk,
+        "account_id": desk.account.pk,
+        "difference_id": 10**9,
+        "external_id": 10**9,
     }  # fmt: skip
     path = re.sub(r"<int:(\w+)>", lambda match: str(ids[match.group(1)]), route)
     return getattr(client, method)(f"/api/v1/{path}", body, format="json" if method != "get" else None)

@@ -49,7 +49,7 @@ def test_a_form_opens_a_sandbox_account_and_the_trader_connects_it(staff: Client
     shown = post(staff, "account_new", **opening())  # tasks run where they are called: the trader is this process
     account = Account.objects.get(name="Play")
     assert (account.connection, account.wallet_kind, account.cash) == ("ready", "safe", 2000)
-    assert "Play is added" in shown and account.wallet_address in shown and "sealed private key" in shown
+    assert "Play is added" in shown and account.wallet_address in shown and "Sealed private key" in shown
 
 
 def test_a_key_that_is_given_is_sealed_and_shown_nowhere(staff: Client) -> None:
