@@ -23,7 +23,9 @@ from orders.domain.intents import OriginKind
 from orders.domain.lifecycle import Environment, TradingState
 from orders.domain.plan_steps import plan_next
 from orders.domain.plans import Child, Phase, Place, Plan, PlanKind, PlanState, Scene, Steps, Touch
+from orders.domain.readiness import send_obstacle
 from orders.models import Account, ExecutionPlan, Order, PlanLeg
+from orders.selectors.conditions import conditions_get
 from orders.selectors.plans import WORKING, children_of, order_as_child, plan_core, plans_due
 from orders.selectors.portfolio import OPEN_STATES, position_list
 from orders.services.children import OutsideEnvelope, child_create, plan_recount
@@ -211,10 +213,17 @@ def _is_usable(book: BookView, now_ms: int, limit_ms: int, *, exit_: bool) -> bo
 
 
 def _must_wait(row: ExecutionPlan, plan: Plan, place: Place, scene: Scene) -> bool:
-    """Whether there is no book to place on, or a bid of ours, whose cancel travels, would be what a sale meets."""
+    """Whether there is no book to place on, the account may not send now (an order would only be dropped), or a
+    bid of ours, whose cancel travels, would be what a sale meets."""
     leg = plan.leg(place.leg)
     if leg.outcome_id not in scene.touches:
         return True
+    if row.account.environment != Environment.PAPER:
+        known = conditions_get(row.account_id, market_id=leg.market_id, outcome_id=leg.outcome_id)
+        now = datetime.fromtimestamp(scene.now_ms / 1000, tz=UTC)
+        takes = not place.order_type.rests
+        if send_obstacle(known, side=leg.side, marketable=takes, now=now, post_only=place.post_only):
+            return True
     if plan.kind not in _CLOSING:
         return False
     own = Order.objects.filter(account_id=row.account_id, outcome_id=leg.outcome_id, side=Side.BUY)
