@@ -6,14 +6,19 @@ A kill does not wait for second copies or budgets of ours: cancel-all names no o
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from django.db import transaction
+
 from markets.venues.base import VenueError
-from orders.domain.lifecycle import Environment, OrderState
+from orders.domain.lifecycle import OPEN, Environment, OrderState
 from orders.models import Account, Order
 from orders.services import keyholder
 from orders.services.faults import faultpoint
-from orders.services.submission_rows import milliseconds
+from orders.services.states import orders_lock
+from orders.services.submission.cancels import confirmed
+from orders.services.submission_rows import milliseconds, submissions_of
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +50,22 @@ def account_clear(account_id: int, now: datetime) -> bool | None:
         log.warning("an account cannot be cleared", extra={"account": account_id, "problem": str(error)[:200]})
         return None
     try:
-        gateway.cancel_everything(deadline_ms=milliseconds(now + timedelta(seconds=WITHIN_S)))
+        answer = gateway.cancel_everything(deadline_ms=milliseconds(now + timedelta(seconds=WITHIN_S)))
         faultpoint("kill.cancelled")
+        _confirm(account_id, answer.canceled, now=now)
         open_orders = gateway.open_orders()
     except VenueError as error:
         log.warning("open orders cannot be read", extra={"account": account_id, "problem": str(error)[:200]})
         return None
     faultpoint("kill.read")
     return not open_orders
+
+
+@transaction.atomic
+def _confirm(account_id: int, canceled: Collection[str], *, now: datetime) -> None:
+    """Note on our orders that the venue took them off; their ends wait for what they matched."""
+    ids = list(Order.objects.filter(account_id=account_id, venue_order_id__in=canceled).values_list("pk", flat=True))
+    rows = submissions_of(ids)
+    for order in orders_lock(account_id, ids):
+        if OrderState(order.state) in OPEN and order.pk in rows:
+            confirmed(order, rows[order.pk], now=now)

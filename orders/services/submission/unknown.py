@@ -36,6 +36,7 @@ from orders.services.attach import end_when_booked, venue_order_attach
 from orders.services.faults import faultpoint
 from orders.services.kill import killed, killed_for_share
 from orders.services.legs import legs_ingest
+from orders.services.ownership import owns
 from orders.services.states import order_lock
 from orders.services.submission.claim import Claimed, attempt_record, order_claim_again, tampered_stop
 from orders.services.submission.obstacles import condition_obstacle, gathered, live_obstacle
@@ -179,8 +180,8 @@ def _followed(order: Order, row: OrderSubmission, before: Submission, *, listed:
     row.reads, row.next_read_ms = reads, None if settled else milliseconds(now) + pause
     OrderSubmission.objects.filter(pk=row.pk).update(reads=row.reads, next_read_ms=row.next_read_ms)
     gone = not listed and reads >= QUIET_READS and before.state is not OrderState.DELAYED
-    if gone and row.matched_claim is None and (row.ending or not rests):
-        # It is on no list, and what never rests or was confirmed cancelled cannot come back: what is booked is all.
+    if gone and row.matched_claim is None and (row.ending or not rests or order.cancel_requested_at is not None):
+        # It was there and is on no list any more, read after read (V7): what is booked is all that it matched.
         OrderSubmission.objects.filter(pk=row.pk).update(
             ending=row.ending or OrderState.CANCELED.value, matched_claim=order.filled_size
         )
@@ -226,6 +227,8 @@ def _claim_again(account: Account, order_id: int, *, wanted: bool, now: datetime
         return None
     with transaction.atomic():
         stopped = killed_for_share()
+        if not owns(account.pk):
+            return None  # another trader has the account
         order = order_lock(order_id)
         current = OrderSubmission.objects.get(pk=order_id)
         if not order_claim_again(order, current, killed=stopped, wanted=wanted, now=now):
