@@ -22,12 +22,14 @@ from orders.models import (
     KillSwitch,
     LedgerEntry,
     LedgerTransaction,
+    LivePermit,
     Order,
     PaperOrder,
     PaperTrade,
     PnlSnapshot,
     Position,
     ReconcileRun,
+    Secret,
 )
 from orders.services import accounts, execution
 
@@ -83,6 +85,12 @@ class AccountAdmin(ModelAdmin):
             "owner",
             "venue",
             "environment",
+            "connection",
+            "connection_note",
+            "wallet_address",
+            "wallet_kind",
+            "signer_address",
+            "builder_code",
             "auto_trade",
             "on_stop",
             "trading_state",
@@ -208,3 +216,21 @@ class PaperTradeAdmin(ReadOnly, ModelAdmin):
 @admin.register(KillSwitch)
 class KillSwitchAdmin(ReadOnly, ModelAdmin):
     list_display = ["killed", "reason", "by", "at", "empty_reads"]
+
+
+@admin.register(Secret)
+class SecretAdmin(ReadOnly, ModelAdmin):
+    """Which secrets are kept, for which key file. The sealed bytes are of no use here and are not shown."""
+
+    list_display = ["account", "kind", "public", "sealing_key", "created_at", "created_by", "retired_at"]
+    list_filter = ["kind", "account"]
+    list_select_related = ["account", "sealing_key"]
+    exclude = ["sealed"]
+
+
+@admin.register(LivePermit)
+class LivePermitAdmin(ReadOnly, ModelAdmin):
+    """Granted and revoked on the accounts page, with password and phrase."""
+
+    list_display = ["scope", "subject_label", "granted_by", "granted_at", "revoked_by", "revoked_at"]
+    list_filter = ["scope"]

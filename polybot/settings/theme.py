@@ -64,6 +64,8 @@ UNFOLD: dict[str, Any] = {
                 "separator": True,
                 "items": [
                     _link("Accounts", "account_balance", "orders.account"),
+                    _link("Sealed secrets", "lock", "orders.secret"),
+                    _link("Permits for real money", "verified_user", "orders.livepermit"),
                     _link("Orders", "list_alt", "orders.order"),
                     _link("Fills", "done_all", "orders.fill"),
                     _link("Positions", "pie_chart", "orders.position"),
