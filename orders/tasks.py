@@ -87,7 +87,8 @@ def connect_account(account_id: int) -> None:
     """Connect one account to its venue. A lost message is made up for by `connect_waiting`."""
     from orders.services import connecting  # the trader alone loads what can sign
 
-    connecting.account_connect(account_id)
+    if connecting.account_connect(account_id):
+        conditions.conditions_measure(timezone.now())  # the account may trade now, not in a minute
 
 
 @shared_task(acks_late=True, expires=9)
@@ -95,7 +96,8 @@ def connect_waiting() -> None:
     """Every 10 s: connect accounts that wait for it."""
     from orders.services import connecting
 
-    connecting.accounts_connect_waiting(timezone.now())
+    if connecting.accounts_connect_waiting(timezone.now()):
+        conditions.conditions_measure(timezone.now())
 
 
 @shared_task(acks_late=True, expires=25)

@@ -14,6 +14,10 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from markets.domain.units import Usd
+from markets.venues.polymarket.wallets import WalletKind
+from orders.domain.lifecycle import Environment
+from orders.domain.private_keys import key_new
+from orders.domain.wallet_entry import wallet_entry
 from orders.selectors.portfolio import account_list
 from orders.services.accounts import account_open
 from orders.services.pnl import snapshot_create
@@ -21,8 +25,8 @@ from risk.services import profiles
 from strategies.services.configs import strategy_create
 from strategies.services.states import strategy_start
 
-ACCOUNT = "Paper"
-CASH = Usd(1_000_000_000)  # $1,000
+ACCOUNT, SIGNED_ACCOUNT = "Paper", "Sandbox"
+CASH = Usd(1_000_000_000)  # $1,000, in each of them
 PROFILE = "conservative"
 BY = "demo"
 
@@ -35,6 +39,7 @@ class Plan:
     strategy_class: str
     interval_s: int
     running: bool
+    signed: bool = False  # trades on the account that signs its orders and sends them to the local exchange
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
@@ -77,6 +82,23 @@ PLANS: tuple[Plan, ...] = (
         },
     ),
     Plan(
+        name="signed-quotes",
+        strategy_class="market_making",
+        interval_s=5,
+        running=True,
+        signed=True,
+        parameters={
+            "half_spread": "0.01",
+            "minimum_edge": "0.001",
+            "size": "10",
+            "maximum_inventory": "30",
+            "inventory_skew": "0.01",
+            "lowest_price": "0.15",
+            "highest_price": "0.85",
+            "universe": {"maximum": 1, "closes_after_h": "1", "skip_augmented": True},
+        },
+    ),
+    Plan(
         name="wide-quotes-in-rewards",
         strategy_class="market_making",
         interval_s=10,
@@ -107,14 +129,26 @@ def seed(*, now: datetime) -> str:
     owner = get_user_model().objects.filter(is_superuser=True).order_by("pk").first()
     if owner is None:
         return "there is nobody to own the demo: create a user, then run manage.py seed_demo"
-    account = account_open(name=ACCOUNT, owner=owner, cash=CASH, now=now)
-    profiles.profile_assign(account.pk, PROFILE, by=BY, now=now)
-    snapshot_create(account.pk, now)  # the equity curve begins here
+    accounts = {False: account_open(name=ACCOUNT, owner=owner, cash=CASH, now=now)}
+    snapshot_create(accounts[False].pk, now)  # the equity curve begins here
+    # Its own key and wallet at the local exchange: the path of real money, with play money.
+    wallet = wallet_entry(key_new(), kind=WalletKind.DEPOSIT_BEACON)
+    accounts[True] = account_open(
+        name=SIGNED_ACCOUNT,
+        owner=owner,
+        environment=Environment.SANDBOX,
+        cash=CASH,
+        wallet=wallet,
+        by=BY,
+        now=now,
+    )
+    for account in accounts.values():
+        profiles.profile_assign(account.pk, PROFILE, by=BY, now=now)
     for plan in PLANS:
         config = strategy_create(
             name=plan.name,
             strategy_class=plan.strategy_class,
-            account_id=account.pk,
+            account_id=accounts[plan.signed].pk,
             owner=owner,
             parameters=plan.parameters,
             interval_s=plan.interval_s,
@@ -124,4 +158,5 @@ def seed(*, now: datetime) -> str:
         if plan.running:
             strategy_start(config.pk, by=BY, now=now)
     running = sum(plan.running for plan in PLANS)
-    return f"demo: $1,000 on paper, {running} strategies running, {len(PLANS) - running} drafts"
+    drafts = len(PLANS) - running
+    return f"demo: $1,000 on paper and $1,000 of play money, {running} strategies running, {drafts} drafts"
