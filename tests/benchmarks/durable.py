@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -49,6 +50,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _on_own_stores(words: list[str]) -> int:
     from polybot.supervisor import stores
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the stores are stopped on the way out
     folder = Path(tempfile.mkdtemp(prefix="pbd-"))
     started: list[stores.Store] = []
     try:
