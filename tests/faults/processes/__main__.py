@@ -1,7 +1,7 @@
 """`python -m tests.faults.processes --seeds 60 [--from 0]`: L2 at length.
 
-A failure prints (L2, seed, commit) with its schedule and is tried again with one fault less at a time.
-`--again SEED --without "kill trader"` runs one schedule by hand.
+A failure prints (L2, seed, commit); with `--shrink` it is tried again with one fault less at a time.
+`--from SEED --seeds 1 --without "kill trader"` runs one schedule by hand.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--from", type=int, default=0, dest="start")
+    parser.add_argument("--shrink", action="store_true", help="try a failing schedule with one fault less at a time")
     parser.add_argument("--without", action="append", default=[])
     parser.add_argument("--reports", type=Path, default=Path("fault-reports"))
     options = parser.parse_args()
@@ -45,7 +46,8 @@ def main() -> int:
                         print(f"(L2, {seed}, {commit()}): {each}", flush=True)
                     if said["broken"]:
                         failed.append(seed)
-                        _keep(campaign, seed, said["broken"], options.reports)
+                        if options.shrink:
+                            _keep(campaign, seed, said["broken"], options.reports)
             finally:
                 hit += campaign.hit
                 campaign.close()

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 from django.conf import settings
 from django.db import Error, connection
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from markets.domain.instruments import Side
@@ -29,7 +30,7 @@ from orders.services.invariants import check_invariants, ledger_sum
 from orders.services.invariants_live import changed_requests
 from orders.services.kill import kill_release
 from orders.tasks import submit_order
-from risk.services import halts
+from risk.services import halts, profiles
 from risk.services.gate import review_manual
 from risk.services.manual import manual_origin, placement_make
 from tests.faults import truth
@@ -57,7 +58,8 @@ def trade(account_id: int, seed: int, seconds: float, pace_s: float) -> None:
     rng = random.Random(seed)
     end = time.monotonic() + seconds
     wanted = refused = 0
-    outcomes = list(Outcome.objects.filter(market__state="open").order_by("-market__volume_24h", "pk")[:12])
+    later = Q(market__closes_at=None) | Q(market__closes_at__gt=timezone.now() + timedelta(minutes=30))
+    outcomes = list(Outcome.objects.filter(later, market__state="open").order_by("-market__volume_24h", "pk")[:24])
     why: dict[str, int] = {}
     while time.monotonic() < end:
         try:
@@ -102,7 +104,7 @@ def _want(account_id: int, outcome: Outcome, rng: random.Random) -> int | str:
     )  # fmt: skip
     result = review_manual(account_id, placement, by=user.username)
     if result.order_id is None:
-        return str(getattr(result.verdict, "sentence", "") or getattr(result.verdict, "reasons", "refused"))
+        return f"{result.verdict.rule}: {result.verdict.message}"[:160]
     submit_order.delay(result.order_id)
     return result.order_id
 
@@ -131,6 +133,7 @@ def kill_now() -> None:
 def begin(account_id: int) -> None:
     """Undo what an earlier schedule left standing: halts, a kill."""
     now = timezone.now()
+    profiles.profile_assign(account_id, "moderate", by="L2")
     for pk in (account_id, None):
         halts.halts_lift(pk, by="L2")
     if KillSwitch.objects.filter(pk=1, killed=True).exists():
@@ -157,11 +160,10 @@ def settle(account_id: int, limit_s: float) -> None:
             break
         time.sleep(1.0)
     orders = Order.objects.filter(account_id=account_id)
-    states: dict[str, int] = {}
-    for state in orders.values_list("state", flat=True):
-        states[state] = states.get(state, 0) + 1
+    states = dict(orders.values_list("state").annotate(n=Count("pk")).order_by("state"))
+    never = orders.filter(state=OrderState.ABANDONED).values_list("state_reason").annotate(n=Count("pk"))
     say(
-        took=round(time.monotonic() - began, 1), broken=broken, states=states,
+        took=round(time.monotonic() - began, 1), broken=broken, states=states, never_sent=dict(never.order_by("-n")[:5]),
         fills=Fill.objects.filter(account_id=account_id).count(),
         unknown=OrderSubmission.objects.filter(order__account_id=account_id, unknown_attempts__gt=0).count(),
         state=str(Account.objects.get(pk=account_id).trading_state),
