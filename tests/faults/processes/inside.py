@@ -163,7 +163,8 @@ def settle(account_id: int, limit_s: float) -> None:
     states = dict(orders.values_list("state").annotate(n=Count("pk")).order_by("state"))
     never = orders.filter(state=OrderState.ABANDONED).values_list("state_reason").annotate(n=Count("pk"))
     say(
-        took=round(time.monotonic() - began, 1), broken=broken, states=states, never_sent=dict(never.order_by("-n")[:5]),
+        took=round(time.monotonic() - began, 1), broken=broken, states=states,
+        never_sent=dict(never.order_by("-n")[:5]),
         fills=Fill.objects.filter(account_id=account_id).count(),
         unknown=OrderSubmission.objects.filter(order__account_id=account_id, unknown_attempts__gt=0).count(),
         state=str(Account.objects.get(pk=account_id).trading_state),
