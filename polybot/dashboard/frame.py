@@ -123,6 +123,10 @@ class Desk:
         by_id = {str(account.id): account for account in self.accounts}
         return by_id.get(chosen) or (self.accounts[0] if self.accounts else None)
 
+    def show(self, account_id: int) -> None:
+        """Let this page's frame be that of the account its subject belongs to, whatever was chosen in the menu."""
+        self.account = next((a for a in self.accounts if a.id == account_id), self.account)
+
     @property
     def _chosen(self) -> Any:
         if self.account is None:

@@ -98,6 +98,7 @@ def order(request: HttpRequest, order_id: int) -> HttpResponse:
     story = order_story(order_id, account_ids=account_ids(request))
     if story is None:
         raise Http404("no such order")
+    desk_of(request).show(story.order.account_id)
     row, fills, ledger = story.order, story.fills, story.facts
     verdict = risk_pages.verdict_get(row.verdict_id) if row.verdict_id else risk_pages.verdict_of_order(row.pk)
     decision = strategy_pages.decision_get(row.decision_id) if row.decision_id else None

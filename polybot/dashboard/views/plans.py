@@ -43,6 +43,7 @@ def plan(request: HttpRequest, plan_id: int) -> HttpResponse:
     story = plan_pages.plan_story(plan_id, account_ids=account_ids(request))
     if story is None:
         raise Http404("no such plan")
+    desk_of(request).show(story.row.account_id)
     row = story.row
     context = {
         "p": plan_line(row),

@@ -73,6 +73,7 @@ def strategy(request: HttpRequest, strategy_id: int) -> HttpResponse:
     row = strategy_pages.strategy_get(strategy_id, account_ids=account_ids(request))
     if row is None:
         raise Http404("no such strategy")
+    desk_of(request).show(row.account_id)
     desk = desk_of(request)
     origin = (OriginKind.STRATEGY.value, row.pk)
     known = registry.strategy_get(row.strategy_class) if row.strategy_class in registry.STRATEGIES else None
@@ -198,6 +199,7 @@ def decision(request: HttpRequest, decision_id: int) -> HttpResponse:
     row = strategy_pages.decision_get(decision_id)
     if row is None or row.strategy.account_id not in account_ids(request):
         raise Http404("no such decision")
+    desk_of(request).show(row.strategy.account_id)
     line = decision_lines([row])[0]
     ids = {entry.outcome_id for entry in line.trace if entry.outcome_id} | {int(key) for key in row.books}
     outcomes = market_pages.labels(ids)

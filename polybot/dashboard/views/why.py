@@ -40,6 +40,7 @@ def verdict(request: HttpRequest, verdict_id: int) -> HttpResponse:
     row = risk_pages.verdict_get(verdict_id)
     if row is None or row.account_id not in account_ids(request):
         raise Http404("no such verdict")
+    desk_of(request).show(row.account_id)
     context = {
         "row": row,
         "words": words.VERDICTS.get(row.decision, (row.decision, "dot")),

@@ -10,10 +10,14 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver, reverse
 
+from orders.domain.lifecycle import Environment
 from polybot.dashboard import urls
+from polybot.dashboard.frame import ACCOUNT_COOKIE
 from tests.factories.desk import DeskRows, people_make
+from tests.factories.orders import venue_account_make
 
-LISTS = ["cockpit", "markets", "orders", "positions", "strategies", "why", "risk", "release", "reconcile", "alerts", "audit"]
+LISTS = ["cockpit", "markets", "orders", "positions", "strategies", "why", "risk", "release", "reconcile"]
+LISTS += ["alerts", "audit"]
 MACHINE = ["data", "system", "settings", "accounts", "doctor"]
 
 
@@ -48,6 +52,15 @@ def test_every_page_wants_a_sign_in(desk: DeskRows) -> None:
     for url in page_urls(desk):
         answer = Client().get(url)
         assert answer.status_code == 302 and answer["Location"].startswith("/login/"), url
+
+
+def test_a_page_about_one_order_wears_the_colours_of_its_account(desk: DeskRows, staff: Client) -> None:
+    other = venue_account_make(Environment.SANDBOX, owner=desk.account.owner)
+    staff.cookies[ACCOUNT_COOKIE] = str(other.pk)
+    assert "[SANDBOX] " in staff.get(reverse("desk:orders")).content.decode()
+    for name, pk in (("order", desk.orders["open"].pk), ("strategy", desk.strategy.pk), ("decision", desk.decision.pk)):
+        page = staff.get(reverse(f"desk:{name}", args=[pk])).content.decode()
+        assert "[PAPER] " in page and "[SANDBOX] " not in page, name
 
 
 def test_every_change_is_a_post(desk: DeskRows, staff: Client) -> None:
