@@ -19,7 +19,6 @@ from alerts.domain import chain
 from alerts.domain.events import Severity
 from alerts.models import AuditEvent, AuditStream
 
-
 _waiting: ContextVar[list[AuditEvent] | None] = ContextVar("events that wait for the end of their block", default=None)
 
 

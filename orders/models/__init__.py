@@ -16,8 +16,8 @@ from orders.models.submission import ExternalOrder, OrderSubmission, SendAttempt
 
 __all__ = [
     "Account",
-    "AllowanceCheck",
     "AccountLease",
+    "AllowanceCheck",
     "ChainAction",
     "Discrepancy",
     "DoctorRun",

@@ -17,9 +17,9 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from alerts.services.journal import events_together
 from markets.domain.units import Shares
 from orders.domain.drafts import PlanDraft
-from alerts.services.journal import events_together
 from orders.domain.intents import OpenOrder, Origin, Placement
 from orders.domain.ledger import Portfolio
 from orders.selectors.portfolio import portfolio_get

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
-from polymarket._internal.environment import PRODUCTION_CONFIG, create_environment
 from polymarket.environments import Environment
 
+from tests.end_to_end.official_kit import environment_of
 from tests.local_exchange import running_exchange
 
 
@@ -21,14 +20,4 @@ def urls() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def environment(urls: dict[str, str]) -> Environment:
-    config = replace(
-        PRODUCTION_CONFIG,
-        clob_url=urls["clob"],
-        clob_market_ws_url=urls["ws_market"],
-        clob_user_ws_url=urls["ws_user"],
-        relayer_url=urls["relayer"],
-        gamma_url=urls["gamma"],
-        data_url=urls["data"],
-        rpc_url=urls["rpc"],
-    )
-    return create_environment(name="local", config=config)
+    return environment_of(urls)

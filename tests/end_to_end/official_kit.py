@@ -1,4 +1,4 @@
-"""What the journeys of the official clients share: keys, plain reads of the exchange, a market worth trading."""
+"""What the journeys of the official clients share: where they go, keys, plain reads, a market worth trading."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import py_clob_client_v2 as v2
 from eth_account import Account
+from polymarket import SecureClient
+from polymarket._internal.environment import PRODUCTION_CONFIG, create_environment
+from polymarket.auth import BuilderApiKey
+from polymarket.environments import Environment
 from polymarket.errors import RequestRejectedError
 from py_clob_client_v2.exceptions import PolyApiException
 
@@ -33,6 +37,28 @@ class Tradable:
     @property
     def token_id(self) -> str:
         return self.token_ids[0]
+
+
+def environment_of(urls: dict[str, str]) -> Environment:
+    """Return what points the successor client at that exchange."""
+    config = replace(
+        PRODUCTION_CONFIG,
+        clob_url=urls["clob"],
+        clob_market_ws_url=urls["ws_market"],
+        clob_user_ws_url=urls["ws_user"],
+        relayer_url=urls["relayer"],
+        gamma_url=urls["gamma"],
+        data_url=urls["data"],
+        rpc_url=urls["rpc"],
+    )
+    return create_environment(name="local", config=config)
+
+
+def builder_key(key: str, wallet: str, environment: Environment) -> BuilderApiKey:
+    """Have the exchange make a builder's key, which the relayer asks for."""
+    with SecureClient.create(private_key=key, wallet=wallet, environment=environment) as client:
+        made = client.create_builder_api_key()
+    return BuilderApiKey(key=made.key, secret=made.secret, passphrase=made.passphrase)
 
 
 def get(url: str) -> Any:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 from eth_account import Account
 from polymarket import SecureClient
-from polymarket.auth import BuilderApiKey
 from polymarket.environments import Environment
 from polymarket.errors import RequestRejectedError
 
 from polybot.sandbox.wallets import deposit_wallets
-from tests.end_to_end.official_kit import KEYS, pick
+from tests.end_to_end.official_kit import KEYS, builder_key, pick
 
 
 def test_a_session_key_trades_for_a_deposit_wallet_until_it_is_revoked(
@@ -20,9 +19,7 @@ def test_a_session_key_trades_for_a_deposit_wallet_until_it_is_revoked(
     wallet = deposit_wallets(Account.from_key(owner).address.lower())[0]
     address = Account.from_key(session).address
     market = pick(urls, neg_risk=False)
-    with SecureClient.create(private_key=owner, wallet=wallet, environment=environment) as client:
-        made = client.create_builder_api_key()
-    builder = BuilderApiKey(key=made.key, secret=made.secret, passphrase=made.passphrase)
+    builder = builder_key(owner, wallet, environment)
     with SecureClient.create(private_key=owner, wallet=wallet, environment=environment, api_key=builder) as client:
         client.authorize_session_key(address=address)
         assert [str(key.address) for key in client.fetch_session_keys()] == [address]

@@ -9,7 +9,6 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,13 +16,11 @@ import py_clob_client_v2 as v2
 import pytest
 from eth_account import Account
 from polymarket import SecureClient
-from polymarket._internal.environment import PRODUCTION_CONFIG, create_environment
-from polymarket.auth import BuilderApiKey
 from polymarket.environments import Environment
 from polymarket.errors import RequestRejectedError
 
 from polybot.sandbox.wallets import wallets_of
-from tests.end_to_end.official_kit import KEYS, Tradable, get, post, taken, until
+from tests.end_to_end.official_kit import KEYS, Tradable, builder_key, environment_of, get, post, taken, until
 from tests.local_exchange import running_exchange
 
 WALLETS = ["eoa", "proxy", "safe", "deposit"]
@@ -38,17 +35,7 @@ def urls() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def environment(urls: dict[str, str]) -> Environment:
-    config = replace(
-        PRODUCTION_CONFIG,
-        clob_url=urls["clob"],
-        clob_market_ws_url=urls["ws_market"],
-        clob_user_ws_url=urls["ws_user"],
-        relayer_url=urls["relayer"],
-        gamma_url=urls["gamma"],
-        data_url=urls["data"],
-        rpc_url=urls["rpc"],
-    )
-    return create_environment(name="local", config=config)
+    return environment_of(urls)
 
 
 def tradable(urls: dict[str, str], version: str, *, neg_risk: bool | None = None) -> Tradable:
@@ -138,9 +125,7 @@ def test_unified_client_splits_merges_and_redeems(
 ) -> None:
     key, market = next(KEYS), tradable(urls, version)
     owned = wallet_of(key, wallet)
-    with SecureClient.create(private_key=key, wallet=owned, environment=environment) as client:
-        made = client.create_builder_api_key()
-    builder = BuilderApiKey(key=made.key, secret=made.secret, passphrase=made.passphrase)
+    builder = builder_key(key, owned, environment)
 
     def holdings() -> Any:
         return get(f"{urls['control']}/wallet/{owned}")

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from django.contrib.auth import get_user_model
 from polymarket import SecureClient
-from polymarket._internal.environment import PRODUCTION_CONFIG, create_environment
-from polymarket.auth import BuilderApiKey
 
 from markets.domain.answers import ACCEPTED
 from markets.domain.instruments import Side
@@ -19,6 +15,7 @@ from orders.domain.wallet_entry import wallet_entry
 from orders.models import Account
 from orders.services.accounts import account_open
 from orders.services.connecting import account_connect
+from tests.end_to_end.official_kit import builder_key, environment_of
 from tests.live_desk import LiveDesk
 
 pytestmark = pytest.mark.django_db
@@ -27,17 +24,9 @@ pytestmark = pytest.mark.django_db
 def test_an_account_trades_with_a_session_key_of_a_deposit_wallet(live_desk: LiveDesk) -> None:
     owner, session = key_new(), key_new()
     wallet = deposit_wallet(address_of_key(owner))
-    urls = live_desk.exchange.urls
-    config = replace(
-        PRODUCTION_CONFIG, clob_url=urls["clob"], relayer_url=urls["relayer"], gamma_url=urls["gamma"],
-        data_url=urls["data"], rpc_url=urls["rpc"],
-    )  # fmt: skip
-    environment = create_environment(name="local", config=config)
-    given = {"private_key": "0x" + owner.hex(), "wallet": wallet, "environment": environment}
-    with SecureClient.create(**given) as client:
-        made = client.create_builder_api_key()
-    builder = BuilderApiKey(key=made.key, secret=made.secret, passphrase=made.passphrase)
-    with SecureClient.create(**given, api_key=builder) as client:
+    key, environment = "0x" + owner.hex(), environment_of(live_desk.exchange.urls)
+    builder = builder_key(key, wallet, environment)
+    with SecureClient.create(private_key=key, wallet=wallet, environment=environment, api_key=builder) as client:
         client.authorize_session_key(address=address_of_key(session))
     account = account_open(
         name="session",

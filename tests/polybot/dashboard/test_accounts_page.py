@@ -72,7 +72,7 @@ def test_a_key_that_is_given_is_sealed_and_shown_nowhere(staff: Client) -> None:
         ({"name": " "}, "needs a name"),
         ({"builder_code": "0x1"}, "builder code"),
         ({"environment": "live", "source": "given", "key": "ab" * 32}, "Give your password again"),
-        ({"environment": "live", "source": "given", "key": "ab" * 32, "password": "not mine at all"}, "not your password"),
+        ({"environment": "live", "source": "given", "key": "ab" * 32, "password": "not mine"}, "not your password"),
         ({"environment": "moon"}, "not a valid Environment"),
     ],
 )
