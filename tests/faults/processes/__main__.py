@@ -7,6 +7,7 @@ A failure prints (L2, seed, commit); with `--shrink` it is tried again with one 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -29,6 +30,7 @@ def main() -> int:
     parser.add_argument("--without", action="append", default=[])
     parser.add_argument("--reports", type=Path, default=Path("fault-reports"))
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the desk must not outlive its campaign
     hit: Counter[str] = Counter()
     failed: list[int] = []
     took: list[float] = []

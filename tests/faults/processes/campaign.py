@@ -18,7 +18,7 @@ from tests.faults.processes.schedule import LASTS_S, Fault, schedule_of
 CONVERGES_WITHIN_S = 60.0
 PACE_S = 0.25
 ENOUGH_ORDERS = 5
-ACCOUNT = "L2"
+KINDS = ("proxy", "eoa", "safe", "deposit_beacon")
 
 
 class Campaign:
@@ -28,17 +28,25 @@ class Campaign:
         self.desk = RelayedDesk(folder / "desk", "--rate", rate, "--seed", "7")
         self.hit: Counter[str] = Counter()
         self.account = 0
+        self._accounts = 0
 
     def start(self) -> None:
         self.desk.wait_ready()
-        self.desk.command("account_open", ACCOUNT, "--new-key", "--cash", "100000", "--type", "proxy")
-        ready = self.desk.inside(f"wait_connected({ACCOUNT!r})")
+
+    def _account_open(self, seed: int) -> None:
+        """Give the schedule an account of its own: what earlier ones left unknown is not its trouble."""
+        self._accounts += 1
+        name = f"L2 {seed}.{self._accounts}"
+        kind = KINDS[seed % len(KINDS)]
+        self.desk.command("account_open", name, "--new-key", "--cash", "100000", "--type", kind)
+        ready = self.desk.inside(f"wait_connected({name!r})")
         assert "account" in ready, f"{ready}\n{self.desk.tail()}"
         self.account = int(ready["account"])
 
     def run(self, seed: int, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
         """Run one schedule; return what the auditor said, with `broken` empty when everything is exact."""
         desk = self.desk
+        self._account_open(seed)
         desk.inside(f"begin({self.account})")
         person = desk.start_inside(f"trade({self.account}, {seed}, {LASTS_S + 4}, {PACE_S})")
         time.sleep(2.0)  # its Django starts

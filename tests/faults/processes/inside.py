@@ -30,6 +30,7 @@ from orders.services.invariants import check_invariants, ledger_sum
 from orders.services.invariants_live import changed_requests
 from orders.services.kill import kill_release
 from orders.tasks import submit_order
+from risk.models import Halt
 from risk.services import halts, profiles
 from risk.services.gate import review_manual
 from risk.services.manual import manual_origin, placement_make
@@ -134,8 +135,8 @@ def begin(account_id: int) -> None:
     """Undo what an earlier schedule left standing: halts, a kill."""
     now = timezone.now()
     profiles.profile_assign(account_id, "moderate", by="L2")
-    for pk in (account_id, None):
-        halts.halts_lift(pk, by="L2")
+    for halt in Halt.objects.filter(lifted_at=None):
+        halts.halt_lift(halt.pk, by="L2")
     if KillSwitch.objects.filter(pk=1, killed=True).exists():
         kill_release("the next schedule", "L2", now)
     trading_state_set(account_id=account_id, state=TradingState.ACTIVE, reason="", by="L2", now=now)
@@ -197,7 +198,7 @@ def sends_after_kill(account_id: int) -> None:
     switch = KillSwitch.objects.get(pk=1)
     broken = [str(v) for v in check_invariants([account_id]) if v.invariant == "I13"]
     late = 0
-    if switch.at is not None:
+    if switch.killed and switch.at is not None:
         posts = SendAttempt.objects.filter(order__account_id=account_id, kind="post")
         late = posts.filter(first_byte_at__gt=switch.at + timedelta(seconds=15)).count()
     say(killed_at=switch.at, broken=broken, first_bytes_15_s_later=late, confirmed_at=switch.confirmed_at)
