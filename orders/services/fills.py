@@ -2,7 +2,8 @@
 
 A fill moves the order, the position, the cash, the reservation, the ledger and the
 journal together or not at all. Its key is (venue trade id, order, role): the same trade
-told twice is booked once. A fill that fails to settle is voided once, never deleted.
+told twice is booked once. A fill that fails to settle is voided once, never deleted; one that
+is told for the first time when it has failed already is on file the same way and moves nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from orders.models import Account, Fill, LedgerTransaction, Order, Position
 from orders.selectors.rows import fill_of, position_of
 from orders.services.books import entries_read, movements_read, transaction_record
 from orders.services.faults import faultpoint
-from orders.services.states import order_advance, order_event, order_label, order_lock, plain
+from orders.services.states import order_advance, order_event, order_label, order_lock, plain, reservation_release
 
 DUST = Decimal("0.01")  # venues may fill this much more than was ordered (I7)
 _RANK = {"matched": 0, "retrying": 1, "mined": 2, "confirmed": 3, "failed": 3}
@@ -100,48 +101,47 @@ def fill_book(order: Order, trade: VenueTrade, *, now: datetime) -> FillResult:
             f"order {order.pk}: trade {trade.trade_id} of {plain(shares)} would fill "
             f"{plain(order.filled_size + shares)} of {plain(order.size)}"
         )
-    leg = LedgerFill(
-        outcome_id=order.outcome_id,
-        side=Side(order.side),
-        price=trade.price,
-        size=trade.size,
-        fee=trade.fee,
-        confirmed=trade.settlement == Fill.Settlement.CONFIRMED,
-        dollars=trade.dollars,
-    )
-    row = Fill.objects.create(
-        order=order,
-        account_id=order.account_id,
-        outcome_id=order.outcome_id,
-        venue_trade_id=trade.trade_id,
-        role=trade.role,
-        side=order.side,
-        price=decimal_from_micro(trade.price),
-        size=shares,
-        fee=decimal_from_micro(trade.fee),
-        dollars=None if trade.dollars is None else decimal_from_micro(trade.dollars),
-        settlement=trade.settlement,
-        venue_at=trade.at,
-        recorded_at=now,
-        transaction_hash=trade.transaction_hash,
-    )
+    leg = _leg(order, trade)
+    row = _row_create(order, trade, now=now)
     faultpoint("fill.inserted")
     freed = _reservation_used(order, leg)
     realized = _position_apply(order, leg, freed=freed, now=now)
     _cash_apply(order, leg, freed=freed)
     faultpoint("fill.moved")
-    transaction_record(
-        account_id=order.account_id,
-        kind="fill",
-        reference=f"fill:{row.pk}",
-        entries=entries_for_fill(leg),
-        at=trade.at,
-        memo=f"order {order.pk}: {order.side} {plain(shares)} at {plain(row.price)}",
-        realized=realized,
-    )
+    _fact_record(order, row, leg, realized=realized)
     faultpoint("fill.ledger")
     _order_apply(order, row, freed=freed, realized=realized, now=now)
     faultpoint("fill.journaled")
+    return FillResult(fill_id=row.pk, created=True)
+
+
+def fill_failed(order: Order, trade: VenueTrade, *, now: datetime) -> FillResult:
+    """Book a trade that is first told as failed, on a locked order: on file with its void, and nothing moves.
+
+    Its shares may be sold and its dollars spent by now: that must not stop what never happened. What the order had
+    set aside for it is given back, because the venue counts a failed part as matched and fills it no second time.
+    """
+    known = Fill.objects.filter(venue_trade_id=trade.trade_id, order=order, role=trade.role)
+    if (fill_id := known.values_list("pk", flat=True).first()) is not None:
+        return FillResult(fill_id=fill_id, created=False)
+    leg = _leg(order, trade)
+    row = _row_create(order, replace(trade, settlement=Fill.Settlement.FAILED), now=now, voided=True)
+    _fact_record(order, row, leg, realized=0)
+    reason = "the trade had failed to settle when it was first told"
+    transaction_record(
+        account_id=order.account_id,
+        kind="void",
+        reference=f"fill:{row.pk}",
+        entries=entries_for_void(entries_for_fill(leg)),
+        at=now,
+        memo=reason,
+    )
+    freed = _reservation_used(order, leg)
+    if freed > 0:
+        order.reserved = reservation_release(order, keep=order.reserved - freed)
+        Order.objects.filter(pk=order.pk).update(reserved=order.reserved)
+    _filled_event(order, row, complete=False, late=OrderState(order.state) in TERMINAL, realized=0, now=now)
+    _voided_event(order, row, reason, now=now)
     return FillResult(fill_id=row.pk, created=True)
 
 
@@ -200,7 +200,11 @@ def _void(order: Order, row: Fill, *, reason: str, now: datetime) -> bool:
     if not Account.objects.filter(pk=row.account_id, cash__gte=F("reserved_cash") - decimal_from_micro(change)).update(
         cash=F("cash") + decimal_from_micro(change)
     ):
-        raise FillError(f"fill {row.pk} cannot be voided: the account has not ${plain(decimal_from_micro(-change))}")
+        # Open orders give way when the halt that follows takes them off, and the next look undoes it then.
+        raise FillError(
+            f"fill {row.pk} cannot be voided: its ${plain(decimal_from_micro(-change))} is spent or set aside, and the "
+            "account must give it back: it is undone as soon as enough cash is free"
+        )
     transaction_record(
         account_id=row.account_id,
         kind="void",
@@ -215,6 +219,11 @@ def _void(order: Order, row: Fill, *, reason: str, now: datetime) -> bool:
     order.filled_size = filled
     if order.state == OrderState.FILLED and filled < order.size:
         order_advance(order, OrderState.CANCELED, now=now, reason=f"a fill was voided: {reason}", journal=False)
+    _voided_event(order, row, reason, now=now)
+    return True
+
+
+def _voided_event(order: Order, row: Fill, reason: str, *, now: datetime) -> None:
     order_event(
         order,
         "order.fill_voided",
@@ -223,7 +232,50 @@ def _void(order: Order, row: Fill, *, reason: str, now: datetime) -> bool:
         now=now,
         payload={"fill_id": row.pk, "trade_id": row.venue_trade_id, "reason": reason},
     )
-    return True
+
+
+def _leg(order: Order, trade: VenueTrade) -> LedgerFill:
+    return LedgerFill(
+        outcome_id=order.outcome_id,
+        side=Side(order.side),
+        price=trade.price,
+        size=trade.size,
+        fee=trade.fee,
+        confirmed=trade.settlement == Fill.Settlement.CONFIRMED,
+        dollars=trade.dollars,
+    )
+
+
+def _row_create(order: Order, trade: VenueTrade, *, now: datetime, voided: bool = False) -> Fill:
+    return Fill.objects.create(
+        order=order,
+        account_id=order.account_id,
+        outcome_id=order.outcome_id,
+        venue_trade_id=trade.trade_id,
+        role=trade.role,
+        side=order.side,
+        price=decimal_from_micro(trade.price),
+        size=decimal_from_micro(trade.size),
+        fee=decimal_from_micro(trade.fee),
+        dollars=None if trade.dollars is None else decimal_from_micro(trade.dollars),
+        settlement=trade.settlement,
+        voided=voided,
+        venue_at=trade.at,
+        recorded_at=now,
+        transaction_hash=trade.transaction_hash,
+    )
+
+
+def _fact_record(order: Order, row: Fill, leg: LedgerFill, *, realized: int) -> None:
+    transaction_record(
+        account_id=order.account_id,
+        kind="fill",
+        reference=f"fill:{row.pk}",
+        entries=entries_for_fill(leg),
+        at=row.venue_at,
+        memo=f"order {order.pk}: {order.side} {plain(row.size)} at {plain(row.price)}",
+        realized=realized,
+    )
 
 
 def _settled_size(row: Fill, size: Decimal) -> Decimal:
@@ -319,7 +371,11 @@ def _order_apply(order: Order, row: Fill, *, freed: Decimal, realized: int, now:
             journal=False,
             acknowledged_at=order.acknowledged_at or now,
         )
-    word = "is filled" if complete else f"has {plain(filled)} of {plain(order.size)} filled"
+    _filled_event(order, row, complete=complete, late=late, realized=realized, now=now)
+
+
+def _filled_event(order: Order, row: Fill, *, complete: bool, late: bool, realized: int, now: datetime) -> None:
+    word = "is filled" if complete else f"has {plain(order.filled_size)} of {plain(order.size)} filled"
     notional = fill_of(row).notional
     order_event(
         order,

@@ -27,7 +27,7 @@ from orders.selectors.rows import fill_of
 from orders.services.attach import end_when_booked, order_found
 from orders.services.conflicts import conflict_record
 from orders.services.faults import faultpoint
-from orders.services.fills import FillError, VenueTrade, fill_book, fill_settle
+from orders.services.fills import FillError, VenueTrade, fill_book, fill_failed, fill_settle
 from orders.services.states import StateConflict, order_event, order_label, order_lock, plain
 
 log = logging.getLogger(__name__)
@@ -95,6 +95,7 @@ def _ingest(
         if row is None:
             row = _book(order, leg, fees, now=now)
             result.booked += 1
+            result.voided += row.voided
         elif leg.transaction_hash and _RANK[leg.stage] >= _RANK[row.settlement]:
             # A reorganised chain gives the trade another transaction; the last one told is the one that counts.
             Fill.objects.filter(pk=row.pk).exclude(transaction_hash=leg.transaction_hash).update(
@@ -113,10 +114,10 @@ def _ingest(
 
 
 def _book(order: Order, leg: VenueLeg, fees: dict[int, FeeSchedule | None], *, now: datetime) -> Fill:
-    """Book a leg that is told for the first time; a failed one is booked to be voided: both are facts."""
+    """Book a leg that is told for the first time. A failed one is on file with its void and moves nothing."""
     _make_room(order, leg, now=now)
-    stage = TradeStage.MATCHED if leg.stage is TradeStage.FAILED else leg.stage
-    made = fill_book(
+    book = fill_failed if leg.stage is TradeStage.FAILED else fill_book
+    made = book(
         order,
         VenueTrade(
             trade_id=leg.trade_id,
@@ -125,7 +126,7 @@ def _book(order: Order, leg: VenueLeg, fees: dict[int, FeeSchedule | None], *, n
             size=Shares(leg.size),
             fee=_fee(order, leg, fees),
             at=datetime.fromtimestamp(leg.matched_ms / 1000, tz=UTC),
-            settlement=stage.value,
+            settlement=leg.stage.value,
             transaction_hash=leg.transaction_hash,
             dollars=None if leg.dollars is None else Usd(leg.dollars),
         ),
