@@ -32,6 +32,8 @@ class Event(models.Model):
     category = models.CharField(max_length=20, choices=[(c, c) for c in Category])
     neg_risk = models.BooleanField(default=False)
     neg_risk_augmented = models.BooleanField(default=False)
+    group_size = models.SmallIntegerField(default=0)  # questions of a neg-risk event, also those that we do not list
+    group_fee_bips = models.SmallIntegerField(default=0)  # what a conversion costs, hundredths of a percent
     closes_at = models.DateTimeField(null=True, blank=True)
     tags = models.ManyToManyField(Tag, blank=True)
     fingerprint = models.CharField(max_length=64, blank=True)  # of what was last synced; equal means nothing to write
@@ -58,6 +60,8 @@ class Market(models.Model):
     category = models.CharField(max_length=20, choices=[(c, c) for c in Category])
     state = models.CharField(max_length=10, choices=[(s, s) for s in MarketState])
     neg_risk = models.BooleanField(default=False)
+    group_id = models.CharField(max_length=80, blank=True)  # of a neg-risk market: its group at the adapter
+    group_index = models.SmallIntegerField(null=True, blank=True)  # its place there, if proven
     tick = models.DecimalField(max_digits=8, decimal_places=6)
     minimum_size = models.DecimalField(max_digits=20, decimal_places=6)
     fee_known = models.BooleanField(default=False)

@@ -23,15 +23,18 @@ _EVENT_FIELDS = [
     "category",
     "neg_risk",
     "neg_risk_augmented",
+    "group_size",
+    "group_fee_bips",
     "closes_at",
     "fingerprint",
     "updated_at",
 ]
 _MARKET_FIELDS = [
     "event", "venue_id", "slug", "question", "group_label", "rules_text", "resolution_source", "category", "state",
-    "neg_risk", "tick", "minimum_size", "fee_known", "fee_rate_ppm", "fee_exponent", "rebate_ppm", "seconds_delay",
-    "opened_at", "closes_at", "resolved_at", "resolution_status", "volume", "volume_24h", "liquidity",
-    "reward_rate_per_day", "reward_minimum_size", "reward_maximum_spread", "fingerprint", "synced_at",
+    "neg_risk", "group_id", "group_index", "tick", "minimum_size", "fee_known", "fee_rate_ppm", "fee_exponent",
+    "rebate_ppm", "seconds_delay", "opened_at", "closes_at", "resolved_at", "resolution_status", "volume",
+    "volume_24h", "liquidity", "reward_rate_per_day", "reward_minimum_size", "reward_maximum_spread",
+    "fingerprint", "synced_at",
 ]  # fmt: skip
 
 
@@ -70,7 +73,7 @@ def _events(venue: Venue, records: Sequence[EventRecord], now: datetime, result:
     for record in records:
         print_ = fingerprint(
             (record.slug, record.title, record.category, record.neg_risk, record.neg_risk_augmented,
-             record.closes_at, record.tags)
+             record.closes_at, record.tags, record.group_size, record.group_fee_bips)
         )  # fmt: skip
         row = rows.get(record.venue_id)
         if row is None:
@@ -82,6 +85,7 @@ def _events(venue: Venue, records: Sequence[EventRecord], now: datetime, result:
             changed.append(row)
         row.slug, row.title, row.category = record.slug, record.title, record.category
         row.neg_risk, row.neg_risk_augmented = record.neg_risk, record.neg_risk_augmented
+        row.group_size, row.group_fee_bips = record.group_size, record.group_fee_bips
         row.closes_at, row.fingerprint, row.updated_at = record.closes_at, print_, now
         retagged.append((row, record))
     Event.objects.bulk_create(new)
@@ -201,7 +205,7 @@ def _fill(row: Market, record: MarketRecord, event: Event, print_: str, now: dat
         name: getattr(record, name)
         for name in (
             "venue_id", "slug", "question", "group_label", "rules_text", "resolution_source", "state", "neg_risk",
-            "seconds_delay", "opened_at", "closes_at", "resolution_status",
+            "group_id", "group_index", "seconds_delay", "opened_at", "closes_at", "resolution_status",
         )
     }  # fmt: skip
     values.update(

@@ -99,6 +99,8 @@ class MarketRecord:
     reward_minimum_size: Decimal
     reward_maximum_spread: Decimal
     outcomes: tuple[OutcomeRecord, ...]
+    group_id: str = ""  # of a neg-risk market: its group at the adapter
+    group_index: int | None = None  # its place in that group, where its question's number proves it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,8 @@ class EventRecord:
     closes_at: datetime | None
     tags: tuple[TagRecord, ...]
     markets: tuple[MarketRecord, ...]
+    group_size: int = 0  # of a neg-risk event: all its questions, also those that are not for us
+    group_fee_bips: int = 0  # what a conversion of No shares costs, hundredths of a percent
     refused: tuple[ParseError, ...] = ()
     skipped: tuple[str, ...] = ()  # "market 43: not binary": understood, and not for us
 

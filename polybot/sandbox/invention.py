@@ -131,7 +131,8 @@ def _build(plan: _Plan, *, seed: int, slot: int, generation: int, created_ms: in
     event_id = 10_000 + generation * 100 + slot
     mark = f"{event_id}"
     fee = CATEGORY_FEES[plan.category]
-    negative = f"0x{identity(seed, slot, generation, 'neg-risk'):064x}"
+    group = identity(seed, slot, generation, "neg-risk") >> 8 << 8  # its questions have its number plus their place
+    negative = f"0x{group:064x}"
     end_ms = created_ms + plan.life_ms
     event = Event(
         id=event_id,
@@ -166,7 +167,7 @@ def _build(plan: _Plan, *, seed: int, slot: int, generation: int, created_ms: in
                 id=event_id * 100 + index,
                 event_id=event_id,
                 condition_id=condition_id,
-                question_id=f"0x{identity(seed, *key, 'question'):064x}",
+                question_id=f"0x{group + index if plan.exclusive else identity(seed, *key, 'question'):064x}",
                 slug=f"{part.slug}-{mark}",
                 question=part.question,
                 description=part.rules or plan.rules,

@@ -12,6 +12,7 @@ from markets.venues.polymarket.client import Pace, PolymarketHttp, chunks
 PAGE = 100
 MOST_PAGES = 2_000  # a cursor that never ends is a fault, not a catalogue
 _IDS_PER_CALL = 50
+VERSIONS = ["v1", "v2"]  # both token protocols; Gamma lists the older one only unless asked
 
 
 class PolymarketCatalogue:
@@ -35,16 +36,17 @@ class PolymarketCatalogue:
         event_ids: dict[str, None] = {}
         for chunk in chunks(sorted(condition_ids), _IDS_PER_CALL):
             for closed in ("false", "true"):  # Gamma leaves closed markets out unless asked
-                query = {"condition_ids": chunk, "closed": closed, "limit": str(PAGE)}
+                query = {"condition_ids": chunk, "closed": closed, "version": VERSIONS, "limit": str(PAGE)}
                 body = self._get("/markets", query)
                 event_ids.update(dict.fromkeys(gamma.read_market_event_ids(body)))
         for chunk in chunks(list(event_ids), _IDS_PER_CALL):
-            yield gamma.read_events_list(self._get("/events", {"id": chunk, "limit": str(PAGE)}))
+            yield gamma.read_events_list(self._get("/events", {"id": chunk, "version": VERSIONS, "limit": str(PAGE)}))
 
     def _keyset(self, query: dict[str, str], *, pages: int) -> Iterator[CataloguePage]:
         cursor = ""
         for _ in range(pages):
-            asked = {**query, "limit": str(PAGE), **({"after_cursor": cursor} if cursor else {})}
+            after = {"after_cursor": cursor} if cursor else {}
+            asked: dict[str, object] = {**query, "version": VERSIONS, "limit": str(PAGE), **after}
             page, following = gamma.read_events_page(self._get("/events/keyset", asked))
             yield page
             if not following:

@@ -30,10 +30,12 @@ from markets.venues.base import (
     TagRecord,
 )
 from markets.venues.polymarket.fees import schedule_from_gamma
+from markets.venues.polymarket.identities import check_tokens, group_place
 from markets.venues.polymarket.shapes import SHAPES
 
 _MAX_MONEY = Decimal(10) ** 14
 _PENDING = {"requested", "proposed", "disputed"}
+_UNDECIDED = {"inactive", "active"}  # the newer protocol's words
 _UMA_WORDS = {"", "requested", "proposed", "disputed", "resolved", "settled"}
 _CONDITION = re.compile(r"0x[0-9a-fA-F]{1,64}")
 _TIME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}:\d{2})(?:\.\d+)?\s?(Z|[+-]\d{2}(?::?\d{2})?)?)?")
@@ -228,6 +230,8 @@ def event_from_json(values: object) -> EventRecord:
         closes_at=row.time("endDate"),
         tags=tags,
         markets=tuple(markets),
+        group_size=len(listed) if row.flag("negRisk") else 0,
+        group_fee_bips=int(row.number("negRiskFeeBips", default=Decimal(0), highest=Decimal(10_000))),
         refused=tuple(refused),
         skipped=tuple(skipped),
     )
@@ -237,7 +241,9 @@ def market_from_json(values: object) -> MarketRecord:
     """Return one market. Raises Skipped when it is not for us, ParseError when it is not understood."""
     row = _Row(values, "gamma.market")
     venue_id = row.text("id", longest=80, required=True)
-    labels, tokens = row.texts("outcomes"), row.texts("clobTokenIds")
+    labels, positions = row.texts("outcomes"), row.text("version", longest=20) == "v2"
+    tokens_field = "positionIds" if positions else "clobTokenIds"
+    tokens = row.texts(tokens_field)
     if not row.values.get("conditionId"):
         raise Skipped("no condition id yet")
     if not tokens or not all(tokens):
@@ -249,8 +255,10 @@ def market_from_json(values: object) -> MarketRecord:
     condition = row.text("conditionId", longest=80, required=True)
     if not _CONDITION.fullmatch(condition):
         raise row.error("conditionId", f"{condition!r:.60} is not a hash")
-    if tokens[0] == tokens[1] or not all(t.isascii() and t.isdecimal() and len(t) <= 80 for t in tokens):
-        raise row.error("clobTokenIds", f"{tokens!r:.120} are not two different token numbers")
+    try:
+        check_tokens(condition, tokens, positions=positions)
+    except ValueError as error:
+        raise row.error(tokens_field, str(error)) from None
     status = row.text("umaResolutionStatus", longest=20)
     if status not in _UMA_WORDS:
         raise row.error("umaResolutionStatus", f"unknown: {status!r:.40}")
@@ -262,6 +270,7 @@ def market_from_json(values: object) -> MarketRecord:
         fee = schedule_from_gamma(row.flag("feesEnabled", default=None), schedule)
     except ParseError as error:
         raise row.error(error.field, error.problem) from None
+    group = row.text("negRiskMarketID", longest=80).lower()
     return MarketRecord(
         venue_id=venue_id,
         condition_id=condition.lower(),
@@ -290,6 +299,8 @@ def market_from_json(values: object) -> MarketRecord:
             OutcomeRecord(index=i, label=label[:160], token_id=token, payout=payouts[i] if payouts else None)
             for i, (label, token) in enumerate(zip(labels, tokens, strict=True))
         ),
+        group_id=group,
+        group_index=group_place(group, row.text("questionID", longest=80)),
     )
 
 
@@ -300,7 +311,7 @@ def _state(row: _Row, status: str) -> tuple[MarketState, tuple[int, int] | None]
         return (MarketState.OPEN if tradeable and not archived else MarketState.PAUSED), None
     final = row.texts("outcomePrices")
     decided = status in ("resolved", "settled") or row.values.get("resolutionStatus") == "resolved"
-    if status in _PENDING:
+    if status in _PENDING or row.values.get("resolutionStatus") in _UNDECIDED:
         return MarketState.CLOSED, None
     if final in (["1", "0"], ["0", "1"]):
         return MarketState.RESOLVED, (ONE, 0) if final[0] == "1" else (0, ONE)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from markets.domain.instruments import Category, FeeSchedule, MarketState
-from markets.venues.base import ParseError
+from markets.venues.base import MarketRecord, ParseError
 from markets.venues.polymarket import gamma
 from tests.fakes.catalogue import gamma_json
 
@@ -55,6 +55,59 @@ def test_resolution_needs_strict_evidence(changes: dict[str, Any], state: Market
     assert market.state is state
     payouts = {o.payout for o in market.outcomes}
     assert (payouts == {None}) == (state is not MarketState.RESOLVED)
+
+
+CONDITION = f"0x01{'ab' * 18}{'00' * 8}{'12345678'}00"
+POSITIONS = [str(int(CONDITION, 16)), str(int(CONDITION, 16) | 1)]
+
+
+def position_market(**changes: Any) -> MarketRecord:
+    told = {"version": "v2", "conditionId": CONDITION, "clobTokenIds": "[]", "positionIds": json.dumps(POSITIONS)}
+    return gamma.market_from_json(gamma_json(**{**told, "resolutionStatus": "active", **changes}))
+
+
+def test_a_market_of_the_newer_protocol_trades_under_its_position_ids() -> None:
+    for condition in (CONDITION, CONDITION[:-2]):  # both forms are listed
+        market = position_market(conditionId=condition)
+        assert [o.token_id for o in market.outcomes] == POSITIONS
+        assert market.state is MarketState.OPEN
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"positionIds": json.dumps(POSITIONS[::-1])},
+        {"positionIds": json.dumps([POSITIONS[0], str(int(POSITIONS[1]) + 1)])},
+        {"positionIds": json.dumps([str(7 << 60), str(7 << 60 | 1)])},
+        {"conditionId": "0x" + "34" * 32},
+    ],
+)
+def test_position_ids_of_another_condition_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ParseError) as caught:
+        position_market(**changes)
+    assert caught.value.field == "positionIds"
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [("active", MarketState.CLOSED), ("inactive", MarketState.CLOSED), ("resolved", MarketState.RESOLVED)],
+)
+def test_the_newer_protocol_says_itself_whether_it_is_resolved(word: str, state: MarketState) -> None:
+    market = position_market(closed=True, outcomePrices='["1", "0"]', resolutionStatus=word)
+    assert market.state is state
+
+
+GROUP = "0x" + "cd" * 31 + "00"
+
+
+@pytest.mark.parametrize(
+    ("question", "place"),
+    [(GROUP, 0), (GROUP[:-2] + "0A", 10), ("0x" + "ce" * 31 + "01", None), ("", None), (GROUP[:-1], None)],
+)
+def test_a_place_in_a_group_is_only_what_the_question_number_proves(question: str, place: int | None) -> None:
+    market = gamma.market_from_json(gamma_json(negRisk=True, negRiskMarketID=GROUP.upper().replace("X", "x"),
+                                               questionID=question))  # fmt: skip
+    assert (market.group_id, market.group_index) == (GROUP, place)
 
 
 def test_payouts_follow_the_final_prices() -> None:
