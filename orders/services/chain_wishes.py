@@ -6,12 +6,13 @@ be switched on per account). Raises ChainError, and then nothing is stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
 
 from markets.domain.instruments import MarketFacts
 from markets.domain.units import text_from_micro
 from markets.selectors.catalogue import facts_by_outcome, market_facts
+from markets.selectors.groups import GroupUnknown, group_of
 from markets.venues.polymarket import calls
 from markets.venues.polymarket.calls import POSITION_MANAGER, Call
 from markets.venues.polymarket.wallets import is_position_id
@@ -87,28 +88,33 @@ def redeem_wishes(
 
 
 def convert_wish(
-    *,
-    account_id: int,
-    group_id: str,
-    given: Mapping[int, int],
-    others: list[int],
-    amount: int,
-    key: str,
-    by: str,
-    now: datetime,
-    fee_bips: int = 0,
+    *, account_id: int, market_ids: Sequence[int], amount: int, key: str, by: str, now: datetime
 ) -> ChainAction:
-    """Wish to convert No shares; `given` maps each market's place in the group to its No outcome."""
-    if not given or amount <= 0:
+    """Wish to convert `amount` No shares of each of these markets of one neg-risk group."""
+    if not market_ids or amount <= 0:
         raise ChainError("a conversion needs at least one No outcome and more than zero shares")
+    try:
+        group = group_of(market_ids[0])
+    except GroupUnknown as error:
+        raise ChainError(str(error)) from error
+    given = {place: no for place, (market_id, _, no) in sorted(group.places.items()) if market_id in market_ids}
+    if len(given) != len(set(market_ids)):
+        raise ChainError("these markets are not all of one group")
+    if any(_has_position_ids(facts) for facts in market_facts(market_ids).values()):
+        raise ChainError("shares of the newer token protocol cannot be converted: the adapter does not know them")
     return action_create(
         account_id=account_id,
         kind=_K.CONVERT,
         key=f"convert:{account_id}:{key}",
-        calls=[calls.convert(group_id, list(given), amount)],
+        calls=[calls.convert(group.group_id, list(given), amount)],
+        market_id=market_ids[0],
         amount=amount,
         hold_shares=dict.fromkeys(given.values(), amount),
-        facts={"given": list(given.values()), "others": others, "fee_bips": fee_bips},
+        facts={
+            "given": list(given.values()),
+            "others": [yes for place, (_, yes, _) in sorted(group.places.items()) if place not in given],
+            "fee_bips": group.fee_bips,
+        },
         by=by,
         now=now,
         preview=True,
