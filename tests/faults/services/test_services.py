@@ -26,7 +26,7 @@ from tests.live_desk import LiveDesk
 from tests.orders.model.shrink import commit
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-SEEDS = int(os.environ.get("POLYBOT_L1_SEEDS", "10"))
+SEEDS = int(os.environ.get("POLYBOT_L1_SEEDS", "6"))
 START = int(os.environ.get("POLYBOT_L1_FROM", "0"))
 GROUP = 20
 ENOUGH = 5  # hits of each crash point and each fault class in a campaign
