@@ -11,13 +11,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from alerts.domain.events import Severity
-from alerts.services.journal import event_record
 from markets.domain.instruments import Venue
 from markets.domain.units import Usd, decimal_from_micro, micro_from_decimal, text_from_micro
 from orders.domain.ledger import entries_for_opening
 from orders.domain.lifecycle import Environment, TradingState
 from orders.domain.wallet_entry import WalletEntry
 from orders.models import Account, Secret
+from orders.services.account_events import account_event
 from orders.services.books import transaction_record
 from orders.services.secrets import secret_store
 
@@ -131,17 +131,13 @@ def _open_at_venue(
     )
     kind = Secret.Kind.SESSION_KEY if wallet.is_session else Secret.Kind.PRIVATE_KEY
     secret_store(account, kind, wallet.key, public=wallet.signer, by=by, now=now)
-    event_record(
+    account_event(
+        account,
         "account.added",
         f"{name}: {environment} account for {wallet.wallet} added; the trader connects it",
-        stream=f"account:{account.pk}",
-        account_id=account.pk,
-        subject_kind="account",
-        subject_id=str(account.pk),
-        subject_label=name,
-        actor=by,
-        payload={"environment": environment.value, "wallet": wallet.wallet, "kind": wallet.kind.value},
         now=now,
+        by=by,
+        payload={"environment": environment.value, "wallet": wallet.wallet, "kind": wallet.kind.value},
     )
     return account
 
@@ -152,17 +148,13 @@ def opening_record(account: Account, cash: Usd, *, by: str = "", now: datetime) 
         transaction_record(
             account_id=account.pk, kind="opening", reference="opening", entries=entries_for_opening(cash), at=now
         )
-    event_record(
+    account_event(
+        account,
         "account.opened",
         f"{account.name}: {account.environment} account opened with ${text_from_micro(cash)}",
-        stream=f"account:{account.pk}",
-        account_id=account.pk,
-        subject_kind="account",
-        subject_id=str(account.pk),
-        subject_label=account.name,
-        actor=by,
-        payload={"cash": text_from_micro(cash), "environment": str(account.environment)},
         now=now,
+        by=by,
+        payload={"cash": text_from_micro(cash), "environment": str(account.environment)},
     )
 
 
@@ -177,18 +169,14 @@ def trading_state_set(
     before = account.trading_state
     account.trading_state, account.trading_state_reason = state, reason[:240]
     account.save(update_fields=["trading_state", "trading_state_reason"])
-    event_record(
+    account_event(
+        account,
         "account.trading_state",
         f"{account.name}: {before} → {state}" + (f": {reason}" if reason else ""),
-        severity=Severity.INFO if state is TradingState.ACTIVE else Severity.WARNING,
-        stream=f"account:{account_id}",
-        account_id=account_id,
-        subject_kind="account",
-        subject_id=str(account_id),
-        subject_label=account.name,
-        actor=by,
-        payload={"before": before, "after": state.value, "reason": reason},
         now=now,
+        by=by,
+        severity=Severity.INFO if state is TradingState.ACTIVE else Severity.WARNING,
+        payload={"before": before, "after": state.value, "reason": reason},
     )
     return True
 
@@ -201,17 +189,13 @@ def auto_trade_set(*, account_id: int, on: bool, by: str = "", now: datetime | N
         return False
     account.auto_trade = on
     account.save(update_fields=["auto_trade"])
-    event_record(
+    account_event(
+        account,
         "account.auto_trade",
         f"{account.name}: automatic orders {'on' if on else 'off'}",
-        stream=f"account:{account_id}",
-        account_id=account_id,
-        subject_kind="account",
-        subject_id=str(account_id),
-        subject_label=account.name,
-        actor=by,
-        payload={"on": on},
         now=now,
+        by=by,
+        payload={"on": on},
     )
     return True
 
@@ -227,17 +211,13 @@ def on_stop_set(*, account_id: int, on_stop: str, by: str = "", now: datetime | 
         return False
     account.on_stop = on_stop
     account.save(update_fields=["on_stop"])
-    event_record(
+    account_event(
+        account,
         "account.on_stop",
         f"{account.name}: a stop now means {on_stop}",
-        stream=f"account:{account_id}",
-        account_id=account_id,
-        subject_kind="account",
-        subject_id=str(account_id),
-        subject_label=account.name,
-        actor=by,
-        payload={"on_stop": on_stop},
         now=now,
+        by=by,
+        payload={"on_stop": on_stop},
     )
     return True
 

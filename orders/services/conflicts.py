@@ -11,9 +11,9 @@ from datetime import datetime
 from django.db import transaction
 
 from alerts.domain.events import Severity
-from alerts.services.journal import event_record
 from orders.domain.lifecycle import TradingState
 from orders.models import Account
+from orders.services.account_events import account_event
 from orders.services.accounts import account_lock, trading_state_set
 
 log = logging.getLogger(__name__)
@@ -38,18 +38,14 @@ def conflict_record(account_id: int, *, subject: str, problem: str, now: datetim
                 by="reconciliation",
                 now=now,
             )
-        event_record(
+        account_event(
+            account,
             "reconcile.difference",
             f"{subject}: {problem}",
-            severity=Severity.CRITICAL,
-            stream=f"account:{account_id}",
-            account_id=account_id,
-            subject_kind="account",
-            subject_id=str(account_id),
-            subject_label=account.name,
-            actor="reconciliation",
-            payload={"subject": subject, "problem": problem},
             now=now,
+            by="reconciliation",
+            severity=Severity.CRITICAL,
+            payload={"subject": subject, "problem": problem},
         )
     if len(_told) >= _MOST_TOLD:
         _told.clear()

@@ -17,7 +17,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from alerts.domain.events import Severity
-from alerts.services.journal import event_record
 from markets.domain.units import Usd, decimal_from_micro, micro_from_decimal, text_from_micro
 from markets.venues.base import ParseError, VenueError, VenueRefused, VenueUnavailable
 from markets.venues.polymarket.credentials import ApiCredentials, level_2_headers
@@ -26,6 +25,7 @@ from markets.venues.polymarket.wallets import AddressError, wallet_kind
 from orders.domain.lifecycle import Environment
 from orders.models import Account, Secret
 from orders.services import keyholder
+from orders.services.account_events import account_event
 from orders.services.accounts import account_lock, opening_record
 from orders.services.gateways import credentials_write
 from orders.services.keyholder import KeyRefused
@@ -204,7 +204,7 @@ def _ready(account_id: int, cash: Usd, now: datetime) -> None:
     if is_first:
         opening_record(account, cash, by="trader", now=now)
     else:
-        _event(account, "account.connected", f"{account.name}: connected again", now)
+        account_event(account, "account.connected", f"{account.name}: connected again", by="trader", now=now)
 
 
 @transaction.atomic
@@ -214,27 +214,11 @@ def _failed(account_id: int, reason: str, now: datetime) -> None:
         return
     account.connection, account.connection_note = "failed", reason[:300]
     account.save(update_fields=["connection", "connection_note"])
-    _event(
+    account_event(
         account,
         "account.connect_failed",
         f"{account.name}: not connected: {reason}",
-        now,
-        severity=Severity.WARNING,
-    )
-
-
-def _event(
-    account: Account, kind: str, message: str, now: datetime, *, by: str = "trader", severity: Severity = Severity.INFO
-) -> None:
-    event_record(
-        kind,
-        message,
-        severity=severity,
-        stream=f"account:{account.pk}",
-        account_id=account.pk,
-        subject_kind="account",
-        subject_id=str(account.pk),
-        subject_label=account.name,
-        actor=by,
+        by="trader",
         now=now,
+        severity=Severity.WARNING,
     )

@@ -12,9 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from alerts.domain.events import Severity
-from alerts.services.journal import event_record
 from orders.domain.lifecycle import Environment, OrderState
 from orders.models import Account, Order, Secret
+from orders.services.account_events import account_event
 from orders.services.accounts import AccountError, account_lock
 
 _OVER = (
@@ -32,7 +32,7 @@ def connection_ask(account_id: int, *, by: str = "", now: datetime | None = None
     """Have the trader connect the account (again). Raises AccountError for paper."""
     account = _at_a_venue(account_id)
     _wait(account, "waits for the trader")
-    _event(account, "account.connect_asked", f"{account.name}: to be connected", Severity.INFO, by, now)
+    account_event(account, "account.connect_asked", f"{account.name}: to be connected", by=by, now=now)
 
 
 @transaction.atomic
@@ -45,7 +45,7 @@ def credentials_rotation_ask(account_id: int, *, by: str = "", now: datetime | N
     Secret.objects.filter(account=account, kind=kind, retired_at=None).update(retired_at=now or timezone.now())
     _wait(account, "gets new API credentials")
     words = f"{account.name}: new API credentials asked for"
-    _event(account, "keys.credentials_rotation", words, Severity.WARNING, by, now)
+    account_event(account, "keys.credentials_rotation", words, by=by, severity=Severity.WARNING, now=now)
 
 
 def _at_a_venue(account_id: int) -> Account:
@@ -58,20 +58,3 @@ def _at_a_venue(account_id: int) -> Account:
 def _wait(account: Account, note: str) -> None:
     account.connection, account.connection_note = "connecting", note
     account.save(update_fields=["connection", "connection_note"])
-
-
-def _event(  # noqa: PLR0917
-    account: Account, kind: str, message: str, severity: Severity, by: str, now: datetime | None
-) -> None:
-    event_record(
-        kind,
-        message,
-        severity=severity,
-        stream=f"account:{account.pk}",
-        account_id=account.pk,
-        subject_kind="account",
-        subject_id=account.pk,
-        subject_label=account.name,
-        actor=by,
-        now=now,
-    )

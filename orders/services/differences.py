@@ -11,7 +11,6 @@ from datetime import datetime
 from django.db import transaction
 
 from alerts.domain.events import Severity
-from alerts.services.journal import event_record
 from markets.domain.units import AmountError, Shares, micro_from_text, text_from_micro
 from markets.selectors.catalogue import facts_by_outcome
 from orders.domain import conversions
@@ -21,6 +20,7 @@ from orders.domain.reconcile import DiscrepancyKind
 from orders.models import Account, Discrepancy, ReconcileRun
 from orders.models import Position as PositionRow
 from orders.selectors.rows import position_of
+from orders.services.account_events import account_event
 from orders.services.accounts import account_lock
 from orders.services.conversions import ConversionError, fact_book
 
@@ -108,16 +108,12 @@ def _fact(row: Discrepancy, account: Account) -> tuple[Fact, str]:
 def _close(row: Discrepancy, account: Account, kind: str, said: str, *, by: str, now: datetime) -> None:
     row.closed_at, row.closed_by = now, by[:120]
     row.save(update_fields=["closed_at", "closed_by", "repaired", "repair"])
-    event_record(
+    account_event(
+        account,
         kind,
         f"{row.kind.replace('_', ' ')}: {row.subject}: {said}",
-        severity=Severity.WARNING,
-        stream=f"account:{account.pk}",
-        account_id=account.pk,
-        subject_kind="account",
-        subject_id=str(account.pk),
-        subject_label=account.name,
-        actor=by,
-        payload={"discrepancy_id": row.pk, "run_id": row.run_id, "ours": row.ours, "theirs": row.theirs},
         now=now,
+        by=by,
+        severity=Severity.WARNING,
+        payload={"discrepancy_id": row.pk, "run_id": row.run_id, "ours": row.ours, "theirs": row.theirs},
     )

@@ -12,9 +12,9 @@ from django.conf import settings
 from django.db import transaction
 
 from alerts.domain.events import Severity
-from alerts.services.journal import event_record
 from orders.domain.lifecycle import Environment
 from orders.models import Account, Secret
+from orders.services.account_events import account_event
 from orders.services.accounts import account_lock
 
 
@@ -37,7 +37,7 @@ def _leave(account_id: int, home: str, here: str, *, now: datetime) -> str:
     said = f"its wallet is known at {home}, and this desk trades at {here}: start it as before to use the account"
     account.connection, account.connection_note = "away", said
     account.save(update_fields=["connection", "connection_note"])
-    _event(account, "account.away", f"{account.name} is away: {said}", now=now, severity=Severity.WARNING)
+    account_event(account, "account.away", f"{account.name} is away: {said}", now=now, severity=Severity.WARNING)
     return f"{account.name} is away: {said}"
 
 
@@ -47,18 +47,4 @@ def _return(account_id: int, *, now: datetime) -> None:
     has_credentials = account.secrets.filter(kind=Secret.Kind.API_CREDENTIALS, retired_at=None).exists()
     account.connection, account.connection_note = "ready" if has_credentials else "connecting", ""
     account.save(update_fields=["connection", "connection_note"])
-    _event(account, "account.back", f"{account.name}: the desk trades at {account.home} again", now=now)
-
-
-def _event(account: Account, kind: str, words: str, *, now: datetime, severity: Severity = Severity.INFO) -> None:
-    event_record(
-        kind,
-        words,
-        severity=severity,
-        stream=f"account:{account.pk}",
-        account_id=account.pk,
-        subject_kind="account",
-        subject_id=str(account.pk),
-        subject_label=account.name,
-        now=now,
-    )
+    account_event(account, "account.back", f"{account.name}: the desk trades at {account.home} again", now=now)

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from django.db import transaction
 
-from alerts.services.journal import event_record
 from markets.domain.instruments import MarketState
 from markets.domain.units import ONE, micro_from_decimal
 from markets.selectors.catalogue import market_facts
@@ -16,6 +15,7 @@ from orders.domain.chain import OPEN as UNDERWAY
 from orders.domain.conversions import complete_sets
 from orders.domain.lifecycle import Environment
 from orders.models import Account, ChainAction, Position
+from orders.services.account_events import account_event
 from orders.services.accounts import account_lock
 from orders.services.chain import ChainError
 from orders.services.chain_wishes import set_wish
@@ -32,17 +32,13 @@ def merge_sets_set(*, account_id: int, on: bool, by: str, now: datetime) -> bool
         return False
     account.merge_sets = on
     account.save(update_fields=["merge_sets"])
-    event_record(
+    account_event(
+        account,
         "account.merge_sets",
         f"{account.name}: complete sets are {'merged by themselves' if on else 'left alone'}",
-        stream=f"account:{account_id}",
-        account_id=account_id,
-        subject_kind="account",
-        subject_id=str(account_id),
-        subject_label=account.name,
-        actor=by,
-        payload={"on": on},
         now=now,
+        by=by,
+        payload={"on": on},
     )
     return True
 

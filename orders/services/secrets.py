@@ -19,6 +19,7 @@ from alerts.services.journal import event_record
 from orders.domain.lifecycle import Environment
 from orders.models import Account, SealingKey, Secret
 from orders.services import key_files
+from orders.services.account_events import account_event
 from orders.services.sealing import NoKeyForIt, OpeningKey, context_of, seal, sealed_for, unseal
 
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]{8,256}")
@@ -88,17 +89,13 @@ def secret_store(
         created_at=now,
         created_by=by[:120],
     )
-    event_record(
+    account_event(
+        account,
         "keys.secret_stored",
         f"{account.name}: {kind.label.lower()} {'replaced' if replaced else 'stored'}, sealed",
-        stream=f"account:{account.pk}",
-        account_id=account.pk,
-        subject_kind="account",
-        subject_id=account.pk,
-        subject_label=account.name,
-        actor=by,
-        payload={"kind": str(kind), "public": public[:120], "sealing_key": key.pk},
         now=now,
+        by=by,
+        payload={"kind": str(kind), "public": public[:120], "sealing_key": key.pk},
     )
     return row
 
