@@ -323,15 +323,8 @@ class _Market:
         limit = min(round_down_to_tick(price + self._slippage(price), self.facts.tick), Price(ONE - self.facts.tick))
         size = -(-max(exact.size, self.facts.minimum_size) // _LOT) * _LOT
         self.trace.append(TraceEntry("entry", True, abs(z), exact.entry, "z", outcome_id))
-        return self._ask(
-            outcome_id,
-            Side.BUY,
-            size,
-            limit,
-            urgency=self.params.entry_urgency,
-            fair=mean,
-            reason=f"entry at z {_z(z)}",
-        )
+        why, urgency = f"entry at z {_z(z)}", self.params.entry_urgency
+        return self._ask(outcome_id, Side.BUY, size, limit, urgency=urgency, fair=mean, reason=why)
 
     def _holding(self, held: int, found: Score | None) -> _Answer:
         """Stay, or leave: at the exit, at the stop, or when the time is over."""

@@ -121,7 +121,18 @@ def test_many_refusals_by_the_venue_are_reported_and_a_quarter_stops_entries(acc
     for number in range(7):
         event_make("order.rejected", account_id=account.pk, subject_id=str(number))
     assert look(account) == TradingState.REDUCE_ONLY
-    assert "refused 10 of 40 orders" in account.trading_state_reason
+    assert "refused or left open 10 of 40 orders" in account.trading_state_reason
+
+
+def test_orders_of_unknown_outcome_count_among_the_errors(account: Account) -> None:
+    for number in range(40):
+        event_make("order.submitted", account_id=account.pk, subject_id=str(number))
+    for number in range(6):
+        event_make("order.rejected", account_id=account.pk, subject_id=str(number))
+    assert look(account) == TradingState.ACTIVE
+    for number in range(4):
+        event_make("order.unknown", account_id=account.pk, subject_id=str(10 + number))
+    assert look(account) == TradingState.REDUCE_ONLY
 
 
 def test_quotes_that_a_moving_book_turned_away_are_no_errors(account: Account) -> None:
