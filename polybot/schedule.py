@@ -81,7 +81,7 @@ JOBS: tuple[Job, ...] = (
         help="reads what the venue's contracts may take from our wallets"),
     Job(name="markets, what changed", task="markets.tasks.sync_markets_incremental", every_s=60,
         help="reads changed markets from the venue's catalogue"),
-    Job(name="facts of traded markets", task="markets.tasks.refresh_traded_facts", every_s=30,
+    Job(name="facts of traded markets", task="markets.tasks.refresh_traded_facts", every_s=20,
         help="asks the venue for tick, fee and state of markets that somebody trades"),
     Job(name="venue conditions", task="orders.tasks.measure_conditions", every_s=60,
         help="compares our clock with the venue's, and asks whether it lets this place trade"),

@@ -1,4 +1,4 @@
-"""Facts of traded markets, asked every half minute where orders are sent to (I14: at most 60 s old when one leaves).
+"""Facts of traded markets, asked every 20 s where orders are sent to (I14: at most 60 s old when one leaves).
 
 The catalogue stays the record. What the venue says otherwise here is a drift of that market; only a tick, which
 changes in the ordinary life of a market, is taken over, and a market that takes no orders is paused at once.
@@ -26,7 +26,7 @@ from markets.venues.registry import FACTS
 
 log = logging.getLogger(__name__)
 MOST_MARKETS = 150
-TIME_LIMIT_S = 25.0
+TIME_LIMIT_S = 17.0
 SOURCE = "rest.clob_market"
 
 
