@@ -46,7 +46,8 @@ class OrderAnswer:
     transaction_hashes: tuple[str, ...] = ()
     retry_after_s: float | None = None
     halts_account: bool = False  # a person must look before this account sends again
-    drift: tuple[str, ...] = ()  # fields that the venue did not send before
+    # Fields that the venue did not send before; with a minus those that are gone, with a tilde those of another type.
+    drift: tuple[str, ...] = ()
 
     @property
     def is_accepted(self) -> bool:

@@ -9,6 +9,7 @@ Call it outside the locks of accounts and orders: it writes the journal in a tra
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
@@ -34,6 +35,7 @@ MOST_OPEN = 500  # rows without a person's answer: a venue that sends garbage mu
 _AGAIN_AFTER = timedelta(seconds=30)  # the same difference is counted at most this often by one process
 
 _noted: dict[tuple[object, ...], datetime] = {}
+_uncounted: Counter[tuple[object, ...]] = Counter()
 
 
 class DriftError(ValueError):
@@ -59,16 +61,29 @@ def drift_check(venue: str, source: str, observed: object, *, now: datetime, mar
 def difference_note(
     venue: str, source: str, difference: Difference, *, now: datetime, market_id: int | None = None
 ) -> bool:
-    """Like `drift_note`, for what a comparison found; counted at most twice a minute by each process."""
+    """Like `drift_note`, for what a comparison found.
+
+    Written at most twice a minute by each process: what comes in between is counted in memory and added then.
+    """
     key = (venue, source, difference.field, difference.kind, market_id)
     last = _noted.get(key)
     if last is not None and timedelta(0) <= now - last < _AGAIN_AFTER:
+        _uncounted[key] += 1
         return False
     if len(_noted) > 5_000:
         _noted.clear()
+        _uncounted.clear()
     _noted[key] = now
+    times = 1 + _uncounted.pop(key, 0)
     return drift_note(
-        venue, source, difference.field, difference.kind, sample=difference.sample, market_id=market_id, now=now
+        venue,
+        source,
+        difference.field,
+        difference.kind,
+        sample=difference.sample,
+        market_id=market_id,
+        times=times,
+        now=now,
     )
 
 
@@ -127,15 +142,16 @@ def drift_note(
     sample: str = "",
     before: str = "",
     after: str = "",
+    times: int = 1,
 ) -> bool:
-    """Store one difference; return whether it is new, and so blocked entries on the market or the venue."""
+    """Store one difference, seen so many times; return whether it is new, and so blocked entries there."""
     names = {"venue": venue, "source": source[:60], "field": field[:120], "kind": str(kind), "market_id": market_id}
     accepted = Drift.objects.filter(**names, accepted_at__isnull=False)
     if kind == DriftKind.CHANGED_FACT:
         accepted = accepted.filter(after=after[:120], last_at__gt=now - timedelta(minutes=5))
-    if accepted.update(count=F("count") + 1, last_at=now):
+    if accepted.update(count=F("count") + times, last_at=now):
         return False
-    if Drift.objects.filter(**names, accepted_at=None).update(count=F("count") + 1, last_at=now, after=after[:120]):
+    if Drift.objects.filter(**names, accepted_at=None).update(count=F("count") + times, last_at=now, after=after[:120]):
         return False
     if Drift.objects.filter(venue=venue, accepted_at=None).count() >= MOST_OPEN:
         return False

@@ -155,5 +155,8 @@ class VenueProbe(Protocol):
 # Makes headers for one request: (method, path, body) -> headers. Closes over credentials; never logged.
 Authorise = Callable[[str, str, bytes], Mapping[str, str]]
 
+# Handed every object that was read of an account, as it came: (source, decoded object). The drift sentinel compares it.
+Look = Callable[[str, object], None]
+
 # Told of every answer to a request that costs something: ("order" or "cancel", HTTP status, headers in lower case).
 Heard = Callable[[str, int, Mapping[str, str]], None]

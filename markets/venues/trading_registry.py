@@ -17,7 +17,7 @@ from markets.venues.polymarket.connection import HttpPool
 from markets.venues.polymarket.probe import PolymarketProbe
 from markets.venues.polymarket.rate_limits import LIMITS
 from markets.venues.rates import RateLimits
-from markets.venues.trading import Authorise, Heard, OrderGateway, OrderMaker, VenueProbe, WalletFacts
+from markets.venues.trading import Authorise, Heard, Look, OrderGateway, OrderMaker, VenueProbe, WalletFacts
 
 SANDBOX, LIVE = "sandbox", "live"
 _REAL_HOSTS = ("polymarket.com",)
@@ -53,10 +53,12 @@ def gateway_open(
     authorise: Authorise,
     *,
     heard: Heard | None = None,
+    look: Look | None = None,
 ) -> OrderGateway:
     """Return a gateway for one account with connections of its own; the caller keeps it and closes it.
 
-    `heard` is told of every answer to an order or cancel: the rate budget learns from it.
+    `heard` is told of every answer to an order or cancel: the rate budget learns from it. `look` is shown
+    all that is read of the account: the drift sentinel compares it.
     Raises NotForThisHost, KeyError for a venue without a trading side, PayloadError for unknown wallet facts.
     """
     from markets.venues.polymarket.gateway import PolymarketGateway
@@ -65,7 +67,7 @@ def gateway_open(
     clob, data = settings.POLYMARKET["clob"], settings.POLYMARKET["data"]
     check_host(clob, environment)
     check_host(data, environment)
-    return PolymarketGateway(wallet, authorise, clob=HttpPool(clob), data=HttpPool(data), heard=heard)
+    return PolymarketGateway(wallet, authorise, clob=HttpPool(clob), data=HttpPool(data), heard=heard, look=look)
 
 
 def probe(venue: Venue | str) -> VenueProbe:

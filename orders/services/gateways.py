@@ -16,7 +16,7 @@ from markets.venues.trading import Authorise, OrderGateway, WalletFacts
 from orders.domain.lifecycle import Environment
 from orders.models import Account, Secret
 from orders.selectors.wallets import wallet_stamp
-from orders.services import rate_budget
+from orders.services import drift_watch, rate_budget
 from orders.services.keyholder import KeyRefused
 from orders.services.sealing import SealError
 from orders.services.secrets import Opener, SecretError
@@ -96,6 +96,7 @@ class AccountGateways:
             wallet,
             self._authorise(credentials, account.signer_address),
             heard=rate_budget.learner(account.venue, account.signer_address),
+            look=drift_watch.looker(account.venue),
         )
 
     def _authorise(self, credentials: ApiCredentials, address: str) -> Authorise:

@@ -25,7 +25,7 @@ def read_cancel(
     *, status: int, headers: Mapping[str, str], body: bytes, asked: Collection[str] | None = None
 ) -> CancelAnswer:
     """Return the meaning of an answer. `asked` are the orders that were named, None for "all of them"."""
-    parsed = _object(headers, body)
+    parsed = whole_object(headers, body)
     if status == 200:
         return _read_200(parsed, body, asked)
     said = _message(parsed, body)
@@ -76,7 +76,7 @@ def _are_ids(words: list[object]) -> bool:
     return all(isinstance(word, str) and _ORDER_ID.fullmatch(word) for word in words)
 
 
-def _object(headers: Mapping[str, str], body: bytes) -> dict[str, Any] | None:
+def whole_object(headers: Mapping[str, str], body: bytes) -> dict[str, Any] | None:
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) != len(body):
         return None

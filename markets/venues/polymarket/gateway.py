@@ -21,7 +21,7 @@ from markets.venues.polymarket.connection import HttpAnswer, HttpPool, NoAnswer,
 from markets.venues.polymarket.maker import account_of
 from markets.venues.polymarket.responses import History
 from markets.venues.polymarket.wallets import is_position_id
-from markets.venues.trading import Authorise, Heard, HeartbeatRefused, Sent, WalletFacts
+from markets.venues.trading import Authorise, Heard, HeartbeatRefused, Look, Sent, WalletFacts
 
 # Ids in one request. The venue takes a thousand, but never more than a signing key's bucket holds: 120 at least.
 MOST_CANCELS = 100
@@ -48,12 +48,14 @@ class PolymarketGateway:
         clob: HttpPool,
         data: HttpPool,
         heard: Heard | None = None,
+        look: Look | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._wallet = wallet
         self._authorise = authorise
         self._clob, self._data = clob, data
         self._heard = heard
+        self._look = look
         self._now_ms = now_ms
         self._signature_type = str(account_of(wallet).signature_type.value)
 
@@ -117,6 +119,8 @@ class PolymarketGateway:
         got = self._ask("DELETE", path, body, deadline_ms=deadline_ms, kind="cancel")
         if isinstance(got, _Silence):
             return CancelAnswer(unknown=got.sent, code=got.code)
+        if got.status == 200 and self._look is not None and (row := cancel_answers.whole_object(got.headers, got.body)):
+            self._show("rest.cancel_answer", row)
         return cancel_answers.read_cancel(status=got.status, headers=got.headers, body=got.body, asked=asked)
 
     # --- reads --------------------------------------------------------------------------------------------------------
@@ -126,19 +130,23 @@ class PolymarketGateway:
         answer = self._read("GET", path)
         if answer.status == 404:
             return None
-        return reads.read_order(_body_of(answer, path), order_id=order_id)
+        return reads.read_order(_body_of(answer, path), order_id=order_id, look=self._show)
 
     def open_orders(self) -> list[VenueOrder]:
-        return reads.open_orders(self._fetch, wallet=self._wallet.wallet_address)
+        return reads.open_orders(self._fetch, wallet=self._wallet.wallet_address, look=self._show)
 
     def legs(self, *, since_ms: int) -> list[VenueLeg]:
         wallet = self._wallet
-        return reads.legs(self._fetch, wallet=wallet.wallet_address, api_key=wallet.api_key, since_ms=since_ms)
+        return reads.legs(
+            self._fetch, wallet=wallet.wallet_address, api_key=wallet.api_key, since_ms=since_ms, look=self._show
+        )
 
     def balances(self, token_ids: Sequence[str] = ()) -> VenueBalances:
         path = "/balance-allowance"
-        cash, allowances = reads.read_balance(self._fetch(path, self._asset("")))
-        of_shares = {token: reads.read_balance(self._fetch(path, self._asset(token))) for token in token_ids}
+        cash, allowances = reads.read_balance(self._fetch(path, self._asset("")), look=self._show)
+        of_shares = {
+            token: reads.read_balance(self._fetch(path, self._asset(token)), look=self._show) for token in token_ids
+        }
         return VenueBalances(
             cash=cash,
             allowances=allowances,
@@ -201,6 +209,15 @@ class PolymarketGateway:
         except Exception:
             # Whoever listens must never cost us the answer itself.
             log.exception("a listener of answers failed", extra={"kind": kind, "status": answer.status})
+
+    def _show(self, source: str, row: object) -> None:
+        if self._look is None:
+            return
+        try:
+            self._look(source, row)
+        except Exception:
+            # Whoever looks on must never cost us what was read.
+            log.exception("whoever looks at what is read failed", extra={"source": source})
 
     def _sent(self, answer: OrderAnswer, got: HttpAnswer | _Silence) -> Sent:
         answered_ms = got.answered_ms if isinstance(got, HttpAnswer) else self._now_ms()

@@ -1,7 +1,8 @@
 """What we read of an account over REST: lists page by page to their real end, rows in the words of every venue.
 
 Pure: `fetch` brings the bytes. A list that cannot be read to its end raises, because half a list would
-make the other half look absent. Sizes and dollars are millionths.
+make the other half look absent. Every row is shown to `look` before it is read, so that what cannot be read
+is seen too. Sizes and dollars are millionths.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from markets.venues.polymarket.user_events import (
     read_order_row,
     read_trade_row,
 )
+from markets.venues.trading import Look
 
 START_CURSOR, END_CURSOR = "MA==", "LTE="
 MOST_PAGES = 2_000
@@ -42,6 +44,10 @@ _EXPIRED = ("CANCELED_EXPIRED_ORDER", "CANCELLED_EXPIRED_ORDER")
 
 Query = Mapping[str, str]
 Fetch = Callable[[str, Query], bytes]  # (path, query) -> a 200 body; raises VenueUnavailable or VenueRefused
+
+
+def unwatched(source: str, row: object) -> None:
+    """Look at nothing."""
 
 
 def venue_order(event: OrderEvent) -> VenueOrder:
@@ -65,18 +71,19 @@ def venue_order(event: OrderEvent) -> VenueOrder:
     )
 
 
-def read_order(body: bytes, *, order_id: str) -> VenueOrder | None:
+def read_order(body: bytes, *, order_id: str, look: Look = unwatched) -> VenueOrder | None:
     """Return the order in an answer of /data/order/{id}, None where the venue shows none."""
     row = decoded(body, source="rest.order") if body.strip() else None
     if row in (None, "", {}, []):
         return None
+    look("rest.order_row", row)
     found = venue_order(read_order_row(row))
     if found.order_id != order_id.lower():
         raise ParseError("id", f"{found.order_id} is not the order that was asked for", source="rest.order")
     return found
 
 
-def open_orders(fetch: Fetch, *, wallet: str) -> list[VenueOrder]:
+def open_orders(fetch: Fetch, *, wallet: str, look: Look = unwatched) -> list[VenueOrder]:
     """Return the wallet's open orders, of all that its API key has.
 
     Rows move up when an order leaves, so one could slip by between two pages: a list of several is read twice.
@@ -87,6 +94,7 @@ def open_orders(fetch: Fetch, *, wallet: str) -> list[VenueOrder]:
         for rows in pages_of(fetch, "/data/orders", {}):
             pages += 1
             for row in rows:
+                look("rest.order_row", row)
                 event = read_order_row(row)
                 if event.maker_address.lower() in ("", wallet.lower()):
                     found[event.order_id] = venue_order(event)
@@ -95,13 +103,14 @@ def open_orders(fetch: Fetch, *, wallet: str) -> list[VenueOrder]:
     return list(found.values())
 
 
-def legs(fetch: Fetch, *, wallet: str, api_key: str, since_ms: int) -> list[VenueLeg]:
+def legs(fetch: Fetch, *, wallet: str, api_key: str, since_ms: int, look: Look = unwatched) -> list[VenueLeg]:
     """Return the wallet's parts in all trades since then, oldest first; the last word on each."""
     # The filter is by whole seconds and leaves its own second out.
     query = {"maker_address": wallet, "after": str(max(0, since_ms // 1_000 - 1))}
     found: dict[tuple[str, str, str], VenueLeg] = {}
     for rows in pages_of(fetch, "/data/trades", query):
         for row in rows:
+            look("rest.trade_row", row)
             trade = read_trade_row(row)
             addresses = {leg.order_id: leg.address.lower() for leg in (trade.taker, *trade.makers)}
             for leg in legs_of(trade, api_keys=(api_key,), addresses=(wallet,)):
@@ -132,10 +141,11 @@ def positions(fetch: Fetch, *, wallet: str) -> dict[str, int]:
             return found
 
 
-def read_balance(body: bytes) -> tuple[int, dict[str, int]]:
+def read_balance(body: bytes, *, look: Look = unwatched) -> tuple[int, dict[str, int]]:
     """Return (balance, allowances by contract in lower case) of an answer of /balance-allowance."""
     source = "rest.balance"
     row = _mapping(decoded(body, source=source), "body", source)
+    look(source, row)
     allowances = _mapping(row.get("allowances", {}), "allowances", source)
     return _whole(row.get("balance"), "balance", source), {
         str(spender).lower(): _whole(amount, f"allowances.{spender!s:.50}", source)

@@ -26,6 +26,7 @@ _ANSWER_FIELDS = frozenset(
 )
 _ALWAYS_THERE = _ANSWER_FIELDS - {"tradeIDs", "transactionsHashes"}
 _ERROR_FIELDS = frozenset({"error", "code", "retry_after_seconds"})
+_RETYPED = "type_of_"
 _SAID = 300
 
 
@@ -127,10 +128,10 @@ def _read_200(body: dict[str, Any], order_id: str) -> OrderAnswer:
         return _read_acceptance(body, order_id)
     said = _message(body)
     if problem := "two_messages" if said is None else _claim(body, order_id):
-        return _unknown(problem, said=said or "")
+        return replace(_unknown(problem, said=said or ""), drift=_drift(body))
     entry = refusals.find(said) if said else None
     if said is None or entry is None:
-        return _unknown("unknown_reason" if said else "no_reason", said=said or "")
+        return replace(_unknown("unknown_reason" if said else "no_reason", said=said or ""), drift=_drift(body))
     if entry.means is AnswerKind.EXISTING:
         return _existing(entry, said, order_id)
     if entry.means is AnswerKind.UNKNOWN or _names_another(entry, said, order_id):
@@ -143,14 +144,15 @@ def _read_acceptance(body: dict[str, Any], order_id: str) -> OrderAnswer:
     if named != order_id:
         return _answer(AnswerKind.BROKEN, "order_id_differs", named)
     if said != "" or word not in _STATUSES:  # it exists; what became of it must be read
-        return _unknown("status_unclear", said=said or word)
+        return replace(_unknown("status_unclear", said=said or word), drift=_drift(body))
     return replace(_answer(_STATUSES[word], word, ""), drift=_drift(body), **_details(body, named))
 
 
 def _drift(body: dict[str, Any]) -> tuple[str, ...]:
     """Return the fields that are new, and with a minus those that are gone."""
     known = _ANSWER_FIELDS | _ERROR_FIELDS
-    gone = _ALWAYS_THERE - body.keys() if "success" in body else frozenset()
+    is_answer = "success" in body or "orderID" in body
+    gone = _ALWAYS_THERE - body.keys() if is_answer else frozenset()
     return (*sorted(_storable(name)[:60] for name in body.keys() - known), *sorted(f"-{name}" for name in gone))
 
 
@@ -219,18 +221,18 @@ def _checked(value: object) -> dict[str, Any]:
         raise _BadBody("not_an_object")
     for name in ("errorMsg", "orderID", "status", "error", "code"):
         if not isinstance(value.get(name, ""), str):
-            raise _BadBody(f"type_of_{name}")
+            raise _BadBody(f"{_RETYPED}{name}")
     if "success" in value and not isinstance(value["success"], bool):
-        raise _BadBody("type_of_success")
+        raise _BadBody(f"{_RETYPED}success")
     if (order_id := value.get("orderID", "")) and not _ORDER_ID.fullmatch(order_id):
-        raise _BadBody("type_of_orderID")
+        raise _BadBody(f"{_RETYPED}orderID")
     for name in ("makingAmount", "takingAmount"):
         if value.get(name, "") != "" and _amount(value[name]) is None:
-            raise _BadBody(f"type_of_{name}")
+            raise _BadBody(f"{_RETYPED}{name}")
     for name in ("tradeIDs", "transactionsHashes"):
         words = value.get(name) or []
         if not isinstance(words, list) or not all(isinstance(word, str) and len(word) <= 100 for word in words):
-            raise _BadBody(f"type_of_{name}")
+            raise _BadBody(f"{_RETYPED}{name}")
     return value
 
 
@@ -279,7 +281,8 @@ def _storable(said: str) -> str:
 
 
 def _unknown(code: str, body: bytes = b"", *, said: str = "") -> OrderAnswer:
-    return _answer(AnswerKind.UNKNOWN, code, said or _glimpse(body))
+    retyped = (f"~{code.removeprefix(_RETYPED)}",) if code.startswith(_RETYPED) else ()
+    return _answer(AnswerKind.UNKNOWN, code, said or _glimpse(body), drift=retyped)
 
 
 def _glimpse(body: bytes) -> str:

@@ -120,8 +120,10 @@ class TradeEvent:
 UserEvent = OrderEvent | TradeEvent
 
 
-def read_frame(frame: bytes) -> tuple[list[UserEvent], list[ParseError]]:
-    """Return the events of one socket frame and what could not be read of it."""
+def read_frame(
+    frame: bytes, *, look: Callable[[str, object], None] | None = None
+) -> tuple[list[UserEvent], list[ParseError]]:
+    """Return the events of one socket frame and what could not be read of it; `look` is shown each as it came."""
     if frame.strip() in (b"PONG", b"PING", b""):
         return [], []
     try:
@@ -131,6 +133,8 @@ def read_frame(frame: bytes) -> tuple[list[UserEvent], list[ParseError]]:
     events: list[UserEvent] = []
     errors: list[ParseError] = []
     for row in decoded if isinstance(decoded, list) else [decoded]:
+        if look is not None and isinstance(row, dict) and row.get("event_type") in ("order", "trade"):
+            look(f"ws_user.{row['event_type']}", row)
         try:
             events.append(read_event(row))
         except ParseError as error:

@@ -26,6 +26,7 @@ class UserNews:
     orders: list[VenueOrder] = field(default_factory=list)
     legs: list[VenueLeg] = field(default_factory=list)
     problems: list[ParseError] = field(default_factory=list)
+    rows: list[tuple[str, object]] = field(default_factory=list)  # all events as they came, with their source
 
 
 def first_message(*, api_key: str, secret: str, passphrase: str) -> str:
@@ -36,8 +37,12 @@ def first_message(*, api_key: str, secret: str, passphrase: str) -> str:
 def read_news(frames: list[bytes], *, api_key: str, wallet: str) -> UserNews:
     """Return the wallet's part in `frames`. Nothing is guessed from what cannot be read: it is a problem."""
     news = UserNews()
+
+    def look(source: str, row: object) -> None:
+        news.rows.append((source, row))
+
     for frame in frames:
-        events, problems = read_frame(frame)
+        events, problems = read_frame(frame, look=look)
         news.problems += problems
         for event in events:
             try:

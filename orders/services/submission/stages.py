@@ -21,6 +21,7 @@ from orders.domain.readiness import VenueMode
 from orders.models import Account, Order, VenueCondition
 from orders.services import keyholder, rate_budget
 from orders.services.conditions import venue_mode_note
+from orders.services.drift_watch import answers_look
 from orders.services.submission.answers import Stored, answers_store
 from orders.services.submission.cancels import cancel_now
 from orders.services.submission.claim import UNSENT, Claimed, Claims, orders_claim
@@ -102,6 +103,7 @@ def answers_keep(account_id: int, posted: Sequence[Posted], clock: Clock) -> Sto
             result.refresh |= one.refresh
             result.cancels += one.cancels
     _modes_note(account_id, posted, now=now)
+    answers_look(_whose(account_id)[0], (item.sent.answer for item in posted), now=now)
     return result
 
 
