@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from django.conf import settings
 
@@ -18,14 +19,21 @@ from markets.venues.polymarket.feed import PolymarketFeed
 from markets.venues.polymarket.fees import taker_fee
 from markets.venues.polymarket.shapes import SHAPES as POLYMARKET_SHAPES
 
+
+@lru_cache(maxsize=16)
+def _http(base_url: str, timeout_s: float) -> PolymarketHttp:
+    """Return the one client of this host: jobs that run twice a minute keep its connections instead of leaking them."""
+    return PolymarketHttp(base_url, timeout_s=timeout_s)
+
+
 CATALOGUES: dict[Venue, Callable[[], CatalogueSource]] = {
-    Venue.POLYMARKET: lambda: PolymarketCatalogue(PolymarketHttp(settings.POLYMARKET["gamma"], timeout_s=20)),
+    Venue.POLYMARKET: lambda: PolymarketCatalogue(_http(settings.POLYMARKET["gamma"], 20)),
 }
 BOOKS: dict[Venue, Callable[[], BookSource]] = {
-    Venue.POLYMARKET: lambda: PolymarketBooks(PolymarketHttp(settings.POLYMARKET["clob"], timeout_s=4)),
+    Venue.POLYMARKET: lambda: PolymarketBooks(_http(settings.POLYMARKET["clob"], 4)),
 }
 FACTS: dict[Venue, Callable[[], FactsSource]] = {
-    Venue.POLYMARKET: lambda: PolymarketFacts(PolymarketHttp(settings.POLYMARKET["clob"], timeout_s=4)),
+    Venue.POLYMARKET: lambda: PolymarketFacts(_http(settings.POLYMARKET["clob"], 4)),
 }
 # What each source of a venue is declared to send; the drift sentinel compares with it.
 SHAPES: dict[Venue, Mapping[str, Shape]] = {Venue.POLYMARKET: POLYMARKET_SHAPES}
