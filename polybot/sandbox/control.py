@@ -11,6 +11,7 @@ from typing import Any
 
 from markets.domain.units import ONE, AmountError, micro_from_text, text_from_micro
 from polybot.sandbox.catalogue import Market
+from polybot.sandbox.data_wallets import PAYMENTS
 from polybot.sandbox.eip712 import SignatureError, address_bytes
 from polybot.sandbox.exchange import Exchange
 from polybot.sandbox.faults import Faults
@@ -54,6 +55,7 @@ class ControlApi:
         router.add("GET", "/stats", self.stats)
         router.add("POST", "/stats/reset", self.stats_reset)
         router.add("POST", "/faucet", self.faucet)
+        router.add("POST", "/reward", self.reward)
         router.add("POST", "/allowance", self.allowance)
         router.add("GET", "/faults", lambda _: {"faults": self._faults.describe()})
         router.add("POST", "/faults", lambda r: {"id": self._faults.add(r.json())})
@@ -90,6 +92,17 @@ class ControlApi:
             self._exchange.wallet_open(each)
             balances[each] = text_from_micro(self._exchange.faucet(each, amount))
         return {"balances": balances}
+
+    def reward(self, request: Request) -> dict[str, Any]:
+        """Pay a wallet as the venue and its bridge do, and list it as activity; a withdrawal takes."""
+        body = _object(request)
+        address, amount, kind = _address(body), _amount(body, "amount", ""), str(body.get("kind", "REWARD"))
+        if kind not in PAYMENTS:
+            raise ApiError(400, f"kind: {', '.join(PAYMENTS)}")
+        market = self.market_of(body) if body.get("market") else None
+        self._exchange.wallet_open(address)
+        made = self._exchange.positions.pay(address, kind, amount, market)
+        return {"transaction_hash": made, "cash": text_from_micro(self._exchange.chain_balance(address, "cash"))}
 
     def allowance(self, request: Request) -> dict[str, Any]:
         """Set what a contract may take from a wallet: the way to see an allowance refusal."""

@@ -21,6 +21,7 @@ KINDS = (
     "TRADE", "SPLIT", "MERGE", "REDEEM", "REWARD", "CONVERSION", "MIGRATION", "DEPOSIT", "WITHDRAWAL", "YIELD",
     "MAKER_REBATE", "TAKER_REBATE", "REFERRAL_REWARD", "TIP",
 )  # fmt: skip
+PAYMENTS = ("REWARD", "YIELD", "MAKER_REBATE", "TAKER_REBATE", "REFERRAL_REWARD", "DEPOSIT", "WITHDRAWAL")
 INTERVALS = ("max", "all", "1m", "1w", "1d", "12h", "6h")
 FIDELITIES = {"1d": 86_400, "18h": 64_800, "12h": 43_200, "3h": 10_800, "1h": 3_600}
 
@@ -155,14 +156,14 @@ class WalletReports:
             row
             for row in self._exchange.chain_rows(wallet)
             if row.kind in kinds
-            and row.market in self._exchange.catalogue.by_condition
+            and (row.market in self._exchange.catalogue.by_condition or row.kind in PAYMENTS)
             and (not conditions or row.market in conditions)
             and start <= row.at_ms // 1000 <= end
         ]
 
     def _chain_row(self, row: ChainRow) -> dict[str, Any]:
         catalogue = self._exchange.catalogue
-        market = catalogue.by_condition[row.market]
+        market = catalogue.by_condition.get(row.market)
         return {
             "proxy_wallet": row.wallet,
             "timestamp": row.at_ms // 1000,
@@ -177,10 +178,10 @@ class WalletReports:
             "outcome": "",
             "outcome_index": 999,
             "is_combo": False,
-            "title": market.question,
-            "slug": market.slug,
+            "title": market.question if market else "",
+            "slug": market.slug if market else "",
             "icon": "",
-            "event_slug": catalogue.event_of(market).slug,
+            "event_slug": catalogue.event_of(market).slug if market else "",
             "name": "",
             "pseudonym": "",
             "bio": "",

@@ -106,6 +106,15 @@ class Positions:
         receiver.refresh(asset)
         return self._done(wallet, "TRANSFER", [], amount, amount)
 
+    def pay(self, address: str, kind: str, amount: int, market: Market | None) -> str:
+        """Move pUSD in or out as the venue does by itself or its bridge does; `kind` as activity names it."""
+        wallet = self._core.accounts.wallet(address)
+        if amount <= 0 or (kind == "WITHDRAWAL" and free(wallet, CASH) < amount):
+            raise Refusal(400, TOO_LITTLE)
+        self._core.accounts.fund(wallet, -amount if kind == "WITHDRAWAL" else amount)
+        wallet.refresh(CASH)
+        return self._done(wallet, kind, [market] if market else [], 0, amount)
+
     # Inside -----------------------------------------------------------------------------------------
 
     def _market(self, condition_id: str) -> Market:
