@@ -1,6 +1,6 @@
 """Reconciling an account at a real venue: orders, trades, cash and shares, through the account's gateway.
 
-    1. our figures are read, then the venue's orders and trades are taken over (`resync`), then its balances are
+    1. the venue's orders, trades and payments are taken over (`resync`, `venue_payments`), then its balances are
        read, fresh from the chain, then its trades once more, then our figures again;
     2. nothing in flight for 30 s, and our figures the same before and after: both sides must be equal exactly;
     3. otherwise the difference must lie within what the listed open items can explain;
@@ -34,6 +34,8 @@ from orders.services.accounts import account_lock
 from orders.services.invariants import check_invariants
 from orders.services.reconciliation_runs import Finding, Reconciliation, run_store
 from orders.services.resync import Resynced, account_resync, since_of
+from orders.services.states import plain
+from orders.services.venue_payments import moved_cause, payments_book, payments_read
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,8 @@ def compare(
     account = Account.objects.get(pk=account_id)
     since_ms = since_of(account_id, account.reconciled_at)
     seen = account_resync(account_id, gateway, since_ms=since_ms, clock=clock)
+    payments = payments_read(account)
+    payments_book(account_id, payments, now=clock())
     before = figures(account_id, now=clock())
     cash, shares = _theirs(gateway, before)
     # What settled while the balances were read is booked before the figures are compared.
@@ -72,7 +76,8 @@ def compare(
     items = (
         () if quiescent else tuple({(i.kind, i.subject, i.asset): i for i in (*before.items, *after.items)}.values())
     )
-    found += _cash(account_id, after, cash, items, foreign=again.foreign_cash)
+    moved = moved_cause(payments, difference=cash - after.cash, since=account.reconciled_at)
+    found += _cash(account_id, after, cash, items, foreign=again.foreign_cash, moved=moved)
     found += _shares(after, shares, items)
     found += [
         Finding(
@@ -180,6 +185,18 @@ def _orders(account_id: int, seen: Resynced, again: Resynced, gateway: OrderGate
                 cause="the venue ended it and its word was lost" if gone else "our answer was lost or late",
             )
         )
+    for order_id, (booked, matched) in sorted({**seen.unbooked, **again.unbooked}.items()):
+        found.append(
+            Finding(
+                difference=Difference(
+                    kind=DiscrepancyKind.MISSING_FILL,
+                    subject=f"order {order_id}",
+                    ours=f"{plain(booked)} booked",
+                    theirs=f"{plain(matched)} matched",
+                ),
+                cause="the venue named more shares as matched than its trades show: what is set aside for them stays",
+            )
+        )
     if seen.foreign + again.foreign:
         log.warning("foreign orders", extra={"account": account_id, "new": seen.foreign + again.foreign})
     if seen.undead:
@@ -201,7 +218,9 @@ def _orders(account_id: int, seen: Resynced, again: Resynced, gateway: OrderGate
     return found
 
 
-def _cash(account_id: int, ours: Figures, theirs: int, items: tuple[OpenItem, ...], *, foreign: int) -> list[Finding]:
+def _cash(
+    account_id: int, ours: Figures, theirs: int, items: tuple[OpenItem, ...], *, foreign: int, moved: str
+) -> list[Finding]:
     difference = theirs - ours.cash
     if explains(items, asset=USD, difference=difference):
         return []
@@ -221,7 +240,7 @@ def _cash(account_id: int, ours: Figures, theirs: int, items: tuple[OpenItem, ..
                 ours=text_from_micro(ours.cash),
                 theirs=text_from_micro(theirs),
             ),
-            cause=cash_cause(difference, foreign=foreign, recent=facts),
+            cause=moved or cash_cause(difference, foreign=foreign, recent=facts),
         )
     ]
 
