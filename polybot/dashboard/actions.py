@@ -18,6 +18,7 @@ from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -364,8 +365,10 @@ def key_create(request: HttpRequest) -> HttpResponse:
     except keys.KeyRefused as error:
         request.session["key_error"] = _sentence(str(error))
         return HttpResponseRedirect(reverse("desk:settings") + "#keys")
-    request.session["new_key"] = {"name": key.name, "secret": secret}
-    return HttpResponseRedirect(reverse("desk:settings") + "#keys")
+    # In this answer and nowhere else: no redirect, because a session is a row in the database.
+    response = render(request, "dashboard/key_made.html", {"name": key.name, "secret": secret})
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 @require_POST

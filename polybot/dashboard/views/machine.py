@@ -150,7 +150,6 @@ def settings(request: HttpRequest) -> HttpResponse:
     context = {
         "keys": keys,
         "scopes": [scope for scope in SCOPES if scope != "admin" or request.user.is_staff],  # type: ignore[union-attr]
-        "secret": request.session.pop("new_key", None),
         "password_errors": request.session.pop("password_errors", None) or {},
         "key_error": request.session.pop("key_error", ""),
     }

@@ -187,11 +187,13 @@ def test_a_test_alert_says_how_it_went(desk: DeskRows, staff: Client, owner: Cli
 
 
 def test_a_key_is_shown_once_and_can_be_revoked(desk: DeskRows, owner: Client) -> None:
-    post(owner, "key_create", name="script", scopes=["read", "trade"])
-    first = owner.get(reverse("desk:settings")).content.decode()
+    answer = post(owner, "key_create", name="script", scopes=["read", "trade"])
+    assert answer.status_code == 200 and answer["Cache-Control"] == "no-store"
+    first = answer.content.decode()
     key = ApiKey.objects.get()
     secret = first.split("data-secret>")[1].split("<")[0]
     assert keys.key_find(secret) == key
+    assert secret not in str(dict(owner.session))
     assert secret not in owner.get(reverse("desk:settings")).content.decode()
     post(owner, "key_revoke", key.pk)
     assert keys.key_find(secret) is None
