@@ -30,7 +30,7 @@ from orders.services import keyholder
 from orders.services.attach import venue_order_attach
 from orders.services.foreign import foreign_legs_record, foreign_orders_record
 from orders.services.legs import legs_ingest
-from orders.services.resync import account_resync, since_of
+from orders.services.resync import account_resync, since_of, strangers_of
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ class AccountStream:
             return
         now = self._now()
         result = legs_ingest(self.account_id, legs, now=now)
-        foreign_legs_record(self.account_id, result.unknown, now=now)
+        foreign_legs_record(self.account_id, strangers_of(self.account_id, result), now=now)
         self._attach(orders, now=now)
         # Only what is written is remembered: after a failure the same messages are worked again.
         for key in (*map(_leg_key, legs), *map(_order_key, orders)):

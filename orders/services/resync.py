@@ -6,7 +6,8 @@ the trades. Repeating it changes nothing.
 
 An order that should rest and is not listed has ended, but an absence proves little (V7): only reads that began a
 minute after the order's last certain sign count, three of them over half a minute, and one question for the
-order itself. What it traded is in the trades.
+order itself. What it traded is in the trades: an order of which the venue once named more as matched than its
+trades show keeps what it has set aside, and is told as an open end when that lasts.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from markets.domain.trading import VenueOrder
+from markets.domain.trading import VenueLeg, VenueOrder
 from markets.venues.trading import OrderGateway
 from orders.domain.lifecycle import OPEN, RESTING, OrderState
 from orders.models import Fill, LedgerTransaction, Order, OrderSubmission
 from orders.services.attach import end_when_booked, told_size, venue_order_attach
 from orders.services.faults import faultpoint
+from orders.services.fills import DUST
 from orders.services.foreign import foreign_legs_record, foreign_orders_record
 from orders.services.legs import LegsResult, legs_ingest
 from orders.services.states import order_lock
@@ -35,6 +37,7 @@ YOUNG = timedelta(seconds=60)  # a reading may lag: a younger order's absence sa
 LATE = timedelta(seconds=5)  # by when the user stream has brought a trade
 MISSING_READS = 3
 MISSING_FOR = timedelta(seconds=30)
+UNBOOKED_FOR = timedelta(seconds=120)  # after which matched shares without a trade are an open end
 OVERLAP_MS = 600_000  # a cursor alone is never trusted (V12)
 _EVIDENCE_HELPS = RESTING | {OrderState.UNKNOWN, OrderState.QUARANTINED}
 
@@ -50,6 +53,7 @@ class Resynced:
     late: list[str] = field(default_factory=list)  # trades that only this look brought, in words
     moved: list[int] = field(default_factory=list)  # our orders that took the venue's state
     ended: list[int] = field(default_factory=list)  # our orders that the venue lists no more
+    unbooked: dict[int, tuple[Decimal, Decimal]] = field(default_factory=dict)  # shares booked, and matched; by order
     undead: list[str] = field(default_factory=list)  # order ids that rest at the venue although over here
     foreign: int = 0  # new ones
     foreign_cash: int = 0  # dollars that trades of others moved, millionths, fees apart
@@ -69,10 +73,7 @@ def account_resync(account_id: int, gateway: OrderGateway, *, since_ms: int, clo
         )
     )
     found.legs = legs_ingest(account_id, legs, now=now)
-    opened_ms = _opened_ms(account_id)
-    strangers = {
-        order_id: leg for order_id, leg in found.legs.unknown.items() if leg.matched_ms >= opened_ms
-    }  # what the wallet did before it was ours to trade is in its opening balance
+    strangers = strangers_of(account_id, found.legs)
     found.foreign = foreign_legs_record(account_id, strangers, now=now)
     found.foreign_cash = sum(
         (leg.dollars or 0) * (-1 if leg.side == "buy" else 1) for leg in legs if leg.order_id.lower() in strangers
@@ -86,6 +87,14 @@ def account_resync(account_id: int, gateway: OrderGateway, *, since_ms: int, clo
     faultpoint("resync.booked")
     _orders(account_id, gateway, found, now=now)
     return found
+
+
+def strangers_of(account_id: int, legs: LegsResult) -> dict[str, VenueLeg]:
+    """Return a leg of each order that is not ours; what the wallet did before it was opened is in its opening."""
+    if not legs.unknown:
+        return {}
+    opened_ms = _opened_ms(account_id)
+    return {order_id: leg for order_id, leg in legs.unknown.items() if leg.matched_ms >= opened_ms}
 
 
 def since_of(account_id: int, last_clean: datetime | None) -> int:
@@ -152,7 +161,12 @@ def _absent(row: Order, gateway: OrderGateway, found: Resynced, *, now: datetime
         expired = order.expires_at is not None and order.expires_at <= now
         ending = OrderState.EXPIRED if expired and not order.cancel_reason else OrderState.CANCELED
         # Everything that it traded is read and booked by now; what were to come later is a late fill.
-        claim = max(told_size(order), Decimal(0))
+        claim = told_size(order)
+        said = OrderSubmission.objects.get(pk=row.pk)
+        if said.matched_claim is not None and said.matched_claim > claim + DUST:
+            if said.missing_since is not None and found.started >= said.missing_since + UNBOOKED_FOR:
+                found.unbooked[row.pk] = claim, said.matched_claim
+            return False
         OrderSubmission.objects.filter(pk=row.pk).update(ending=ending.value, matched_claim=claim)
         if not order.state_reason:
             order.state_reason = "the venue lists it no more"

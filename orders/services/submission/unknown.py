@@ -32,7 +32,7 @@ from orders.domain.lifecycle import OPEN, OrderState, TradingState
 from orders.domain.submission import Step, Submission
 from orders.models import Account, Order, OrderSubmission, Position
 from orders.services import keyholder
-from orders.services.attach import end_when_booked, venue_order_attach
+from orders.services.attach import end_when_booked, told_size, venue_order_attach
 from orders.services.faults import faultpoint
 from orders.services.kill import killed, killed_for_share
 from orders.services.legs import legs_ingest
@@ -50,7 +50,8 @@ FAILED_READ_MS = 5_000
 MOST_AT_ONCE = 50  # orders of one account in one pass
 WANTED_FOR = timedelta(minutes=10)
 LAST_MINUTES = timedelta(minutes=2)  # of a good-till-date order that is not worth sending again
-QUIET_READS = 3  # without the order, before what never rests counts as over
+# Reads in a row without the order, over 35 s, before it counts as over: what it traded may be shown as late as that.
+QUIET_READS = 4
 _LOST = (OrderState.UNKNOWN, OrderState.QUARANTINED)
 
 
@@ -183,7 +184,7 @@ def _followed(order: Order, row: OrderSubmission, before: Submission, *, listed:
     if gone and row.matched_claim is None and (row.ending or not rests or order.cancel_requested_at is not None):
         # It was there and is on no list any more, read after read (V7): what is booked is all that it matched.
         OrderSubmission.objects.filter(pk=row.pk).update(
-            ending=row.ending or OrderState.CANCELED.value, matched_claim=order.filled_size
+            ending=row.ending or OrderState.CANCELED.value, matched_claim=told_size(order)
         )
         end_when_booked(order, now=now)
 

@@ -155,6 +155,28 @@ def test_an_order_that_the_venue_ended_silently_ends_here_after_three_looks(
     assert (order.state, order.reserved) == (OrderState.CANCELED, 0)
 
 
+def test_an_order_whose_matched_shares_show_no_trade_keeps_its_money_and_is_told(
+    live_desk: LiveDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resync, "MISSING_FOR", timedelta(0))
+    account = live_desk.account()
+    order, _ = send(live_desk, account, live_desk.outcome(5))
+    live_desk.gateway(account).cancel([order.venue_order_id or ""], deadline_ms=2**62)
+    OrderSubmission.objects.filter(pk=order.pk).update(ending="canceled", matched_claim=Decimal(4))
+    Order.objects.filter(pk=order.pk).update(acknowledged_at=timezone.now() - timedelta(minutes=5))
+    assert [run(account).discrepancies.count() for _ in range(3)] == [0, 0, 0]
+    order.refresh_from_db()
+    assert (order.state, order.reserved > 0) == (OrderState.LIVE, True)
+    monkeypatch.setattr(resync, "UNBOOKED_FOR", timedelta(0))
+    row = run(account).discrepancies.get()
+    assert (row.kind, row.subject, row.theirs, row.repaired) == (
+        "missing_fill", f"order {order.pk}", "4 matched", False,
+    )  # fmt: skip
+    assert Order.objects.get(pk=order.pk).reserved > 0
+    run(account)
+    assert Account.objects.get(pk=account.pk).trading_state == "halted"
+
+
 def test_an_order_given_up_here_that_still_rests_is_cancelled(live_desk: LiveDesk) -> None:
     account = live_desk.account()
     order, _ = send(live_desk, account, live_desk.outcome(6), answered=OrderState.CANCELED)
