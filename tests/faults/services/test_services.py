@@ -124,6 +124,8 @@ def test_the_services_hold_under_every_fault(live_desk: LiveDesk, settings: Any)
     print("hits:", ", ".join(f"{name} {count}" for name, count in sorted(hit.items())))
     print("passed:", ", ".join(f"{name} {passed[name]}" for name in POINTS))
     ends = Order.objects.filter(submission__isnull=False).values_list("state").annotate(n=Count("pk"))
+    answers = SendAttempt.objects.values_list("kind", "answer", "code").annotate(n=Count("pk")).order_by("-n")
+    print("answers:", ", ".join(f"{kind} {answer or 'none'} {code} {n}" for kind, answer, code, n in answers))
     print("orders:", dict(ends.order_by("state")), f"fills: {Fill.objects.count()}")
     assert not failed, "\n".join(failed)
     assert passed["claim.committed"] >= SEEDS
