@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -129,8 +129,6 @@ class ChainActionView(APIView):
 
 
 class _Step(APIView):
-    throttle_scope: ClassVar[str] = "orders"
-
     def _mine(self, request: Request, action_id: int) -> None:
         if not _rows(request).filter(pk=action_id).exists():
             raise NotFound(f"there is no transaction {action_id} for you")
@@ -166,7 +164,6 @@ class SetPreviewView(GenericAPIView):
     """Preview a split or merge of complete sets; it happens when it is confirmed."""
 
     serializer_class = SetAskSerializer
-    throttle_scope: ClassVar[str] = "orders"
 
     @extend_schema(tags=["chain"], request=SetAskSerializer, responses={201: ChainActionSerializer})
     def post(self, request: Request) -> Response:
@@ -209,7 +206,6 @@ class AllowancePreviewView(GenericAPIView):
     """Preview grants of a named amount."""
 
     serializer_class = AllowanceAskSerializer
-    throttle_scope: ClassVar[str] = "orders"
 
     @extend_schema(tags=["chain"], request=AllowanceAskSerializer, responses={201: ChainActionSerializer(many=True)})
     def post(self, request: Request) -> Response:

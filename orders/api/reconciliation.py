@@ -71,11 +71,11 @@ class ExternalOrderSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class ReasonSerializer(serializers.Serializer):
+class SettleReasonSerializer(serializers.Serializer):
     reason = serializers.CharField(max_length=240, help_text="the journal keeps it")
 
 
-class SettleSerializer(ReasonSerializer):
+class SettleSerializer(SettleReasonSerializer):
     how = serializers.ChoiceField(
         choices=["book", "close"], help_text="book: our ledger takes the venue's figure as a transfer"
     )
@@ -144,7 +144,7 @@ class ExternalOrderListView(ListAPIView):
 class ExternalOrderAcknowledgeView(GenericAPIView):
     """Say whose order it is. Entries of the account go on when every one is acknowledged."""
 
-    serializer_class = ReasonSerializer
+    serializer_class = SettleReasonSerializer
     required_scope: ClassVar[str] = "trade"
 
     @extend_schema(responses=ExternalOrderSerializer, tags=["reconciliation"])

@@ -14,7 +14,7 @@ from markets.domain.units import text_from_micro
 from markets.selectors.catalogue import facts_by_outcome, market_facts
 from markets.selectors.groups import GroupUnknown, group_of
 from markets.venues.polymarket import calls
-from markets.venues.polymarket.calls import POSITION_MANAGER, Call
+from markets.venues.polymarket.calls import POSITION_MANAGER, Call, CallError
 from markets.venues.polymarket.wallets import is_position_id
 from orders.domain.conversions import PayoutVector
 from orders.models import Account, ChainAction
@@ -32,7 +32,10 @@ def set_wish(
     if amount <= 0:
         raise ChainError(f"{text_from_micro(amount)} sets: give more than zero")
     encode = calls.merge if merge else calls.split
-    call = encode(facts.condition_id, amount, neg_risk=facts.neg_risk, positions=_has_position_ids(facts))
+    try:
+        call = encode(facts.condition_id, amount, neg_risk=facts.neg_risk, positions=_has_position_ids(facts))
+    except CallError as error:
+        raise ChainError(f"{facts.question}: {error}") from error
     outcomes = _outcomes(facts)
     return action_create(
         account_id=account_id,

@@ -36,6 +36,24 @@ TABLE: dict[tuple[str, str], tuple[int, int, int, int]] = {
     ("post", "orders/cancel-all"): (401, 403, 202, 202),
     ("get", "orders/<int:order_id>"): OWN,
     ("post", "orders/<int:order_id>/cancel"): (401, 403, 202, 202),
+    ("post", "orders/<int:order_id>/replace"): (401, 403, 400, 400),  # it is on its way out by now
+    ("post", "orders/cancel-market"): (401, 403, 202, 202),
+    ("get", "plans"): ALL,
+    ("get", "plans/<int:plan_id>"): (401, 404, 404, 404),
+    ("post", "plans/<int:plan_id>/cancel"): (401, 403, 404, 404),
+    ("get", "heartbeat"): ALL,
+    ("post", "heartbeat"): (401, 403, 400, 400),  # a paper account has no venue that could cancel its orders
+    ("get", "chain/actions"): ALL,
+    ("get", "chain/actions/<int:action_id>"): (401, 404, 404, 404),
+    ("post", "chain/actions/<int:action_id>/confirm"): (401, 403, 404, 404),
+    ("post", "chain/actions/<int:action_id>/cancel"): (401, 403, 404, 404),
+    ("get", "chain/claims"): ALL,
+    ("post", "chain/sets"): (401, 403, 400, 400),  # nor a wallet that could hold complete sets
+    ("post", "chain/conversions"): (401, 403, 400, 400),
+    ("get", "chain/allowances/<int:account_id>"): OWN,
+    ("post", "chain/allowances"): (401, 403, 400, 400),
+    ("get", "risk/flatten"): OWN,
+    ("post", "risk/flatten"): (401, 403, 202, 202),
     ("get", "accounts"): ALL,
     ("post", "accounts/<int:account_id>/connect"): (401, 403, 400, 400),  # a paper account has no connection
     ("get", "fills"): ALL,
@@ -136,6 +154,17 @@ def bodies(desk: DeskRows) -> dict[tuple[str, str], dict[str, Any]]:
         ("put", "strategies/<int:strategy_id>/parameters"): {"parameters": {"size": "25"}},
         ("post", "orders/cancel-all"): {"account": desk.account.pk},
         ("post", "orders/<int:order_id>/cancel"): {},
+        ("post", "orders/<int:order_id>/replace"): {"price": "0.30", "size": "10"},
+        ("post", "orders/<int:order_id>/replace"): (401, 403, 400, 400),  # it is on its way out by now
+    ("post", "orders/cancel-market"): {"account": desk.account.pk, "market": other.market_id},
+        ("post", "heartbeat"): {"account": desk.account.pk, "wanted": True},
+        ("post", "chain/sets"): {
+            "account": desk.account.pk, "market": other.market_id, "kind": "split", "amount": "1",
+        },
+        ("post", "chain/conversions"): {"account": desk.account.pk, "markets": [other.market_id], "amount": "1"},
+        ("post", "chain/allowances"): {"account": desk.account.pk, "numbers": [0], "amount": "1"},
+        ("get", "risk/flatten"): {"account": desk.account.pk},
+        ("post", "risk/flatten"): {"account": desk.account.pk},
         ("put", "risk/limits"): {"account": desk.account.pk, "profile": "moderate"},
         ("post", "risk/halts"): {"account": desk.account.pk, "kind": "reduce_only", **reason},
         ("post", "risk/halts/<int:halt_id>/lift"): reason,
@@ -170,6 +199,8 @@ def call(client: APIClient, desk: DeskRows, method: str, route: str, body: dict[
         "key_id": keys.key_create(desk.owner, name="k", scopes=["read"])[0].pk if "key_id" in route else 0,
         "strategy_id": desk.strategy.pk,
         "account_id": desk.account.pk,
+        "plan_id": 10**9,
+        "action_id": 10**9,
         "difference_id": 10**9,
         "external_id": 10**9,
     }  # fmt: skip
