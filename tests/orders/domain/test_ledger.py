@@ -1,6 +1,7 @@
 """Numbers are worked out by hand; the properties get thousands of seeded event streams."""
 
 import random
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -11,6 +12,7 @@ from orders.domain.ledger import (
     Entry,
     Fill,
     OversoldError,
+    Portfolio,
     Position,
     UnbalancedError,
     balanced,
@@ -25,6 +27,7 @@ from orders.domain.ledger import (
     position_from,
     position_resolved,
 )
+from orders.domain.lifecycle import Environment, TradingState
 from tests.factories.orders import buy, micro, position, sell
 
 
@@ -56,6 +59,29 @@ def test_rounding_is_never_in_our_favour() -> None:
     assert sell("0.000001", "0.999999").notional == 0
 
 
+def test_what_the_venue_cleared_is_booked_instead_of_price_times_size() -> None:
+    # 3 x 0.333333 is 0.999999; the venue's own clearing took and gave a whole dollar.
+    bought = replace(buy("3", "0.333333", fee="0.01"), dollars=Usd(micro(1)))
+    sold = replace(sell("3", "0.333333", fee="0.01"), dollars=Usd(micro(1)))
+    assert (bought.cash_change, sold.cash_change) == (-micro("1.01"), micro("0.99"))
+    assert position_after(position(), bought).cost == micro(1)
+    assert _sums(list(entries_for_fill(bought)), "market") == {"usd": micro(1), "outcome:1": -micro(3)}
+
+
+def test_a_sell_may_use_what_is_settled_and_not_promised() -> None:
+    held = replace(position("10", "4"), reserved=Shares(micro(4)))
+    assert held.available == micro(6)
+    assert replace(held, confirmed=Shares(micro(3))).available == 0
+
+
+def test_free_cash_and_the_profit_of_the_day_are_differences() -> None:
+    account = Portfolio(
+        account_id=1, environment=Environment.PAPER, trading_state=TradingState.ACTIVE, cash=Usd(micro(100)),
+        reserved_cash=Usd(micro(30)), equity=Usd(micro(95)), day_start_equity=Usd(micro(110)),
+    )  # fmt: skip
+    assert (account.free_cash, account.day_profit) == (micro(70), -micro(15))
+
+
 def test_an_unconfirmed_buy_is_held_but_not_available() -> None:
     held = position_after(position(), buy("10", "0.5", confirmed=False))
     assert (held.size, held.available) == (micro(10), 0)
@@ -82,6 +108,22 @@ def test_every_kind_of_fact_sums_to_zero() -> None:
         entries_for_resolution({1: Shares(3), 2: Shares(5)}, {1: Price(ONE // 2), 2: Price(ONE // 2)}),
     ]
     assert [imbalance(fact) for fact in facts] == [{}] * len(facts)
+
+
+def test_a_payout_takes_every_share_and_brings_what_they_are_worth() -> None:
+    # 3 shares of the winner, 5 of the loser: three dollars, all of them from the winner's shares.
+    paid = entries_for_resolution({1: Shares(micro(3)), 2: Shares(micro(5))}, {1: Price(ONE), 2: Price(0)})
+    assert _sums(list(paid)) == {
+        "usd": micro(3), "outcome:1": -micro(3), "outcome:2": -micro(5), "basis:1": -micro(3),
+    }  # fmt: skip
+
+
+def test_an_imbalance_names_the_asset_and_the_sum() -> None:
+    legs = [Entry(asset="usd", book="own", amount=5), Entry(asset="usd", book="fees", amount=-3)]
+    assert imbalance([*legs, Entry(asset="outcome:1", book="own", amount=0)]) == {"usd": 2}
+    assert imbalance([Entry(asset="usd", book="own", amount=5), Entry(asset="usd", book="fees", amount=5)]) == {
+        "usd": 10
+    }
 
 
 def test_entries_that_do_not_balance_are_refused() -> None:

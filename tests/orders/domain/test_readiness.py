@@ -128,6 +128,14 @@ def test_what_is_strange_keeps_entries_out_and_lets_exits_pass(changes: dict[str
     assert obstacle(Side.SELL, **changes) == ""
 
 
+def test_what_lets_an_order_pass_says_nothing() -> None:
+    strange = replace(WELL, foreign_orders=1, foreign_order="0xab", venue_block="x", market_block="y")
+    for conditions, side in ((strange, Side.SELL), (WELL, Side.BUY)):
+        found = conditions_check(conditions, side=side, marketable=True, now=NOW)
+        assert len(found) > 8
+        assert [(each.name, each.note) for each in found if not each.passed or each.note] == []
+
+
 def test_the_place_is_asked_for_real_money_only() -> None:
     assert obstacle(environment=Environment.SANDBOX, blocked=None, blocked_at=None) == ""
 

@@ -56,6 +56,11 @@ def test_an_open_order_takes_the_venues_state() -> None:
     assert (found.kind, found.repair, found.order_id) == (K.STATE_DIFFERS, Repair.ATTACH_STATE, 1)
 
 
+def test_an_order_that_ended_on_both_sides_is_no_difference_however_each_calls_the_end() -> None:
+    assert compare_orders([ours(S.CANCELED)], [theirs(S.CANCELED)]) == []
+    assert compare_orders([ours(S.EXPIRED)], [theirs(S.CANCELED)]) == []
+
+
 def test_an_order_the_venue_never_had_is_lost_unless_it_was_never_sent() -> None:
     assert [d.kind for d in compare_orders([ours(S.UNKNOWN)], [])] == [K.LOST_ORDER]
     assert compare_orders([ours(S.RESERVED)], []) == []

@@ -22,6 +22,14 @@ def test_the_fee_bound_is_that_of_the_dearest_price_in_reach(price: str, worst: 
     assert bound == micro(worst) + FEE_ROUNDING
 
 
+def test_a_squared_fee_curve_is_bounded_by_its_own_peak() -> None:
+    squared = FeeSchedule(rate_ppm=40_000, exponent=2)
+    # 10 x 0.04 x 0.25 x 0.25, and at 0.20: 10 x 0.04 x 0.16 x 0.16
+    peak = worst_taker_fee(price=Price(micro("0.60")), size=Shares(micro(10)), fee=squared)
+    below = worst_taker_fee(price=Price(micro("0.20")), size=Shares(micro(10)), fee=squared)
+    assert (peak, below) == (micro("0.025") + FEE_ROUNDING, micro("0.01024") + FEE_ROUNDING)
+
+
 def test_a_sell_sets_aside_no_cash_and_a_free_market_no_fee() -> None:
     free = FeeSchedule(rate_ppm=0)
     price, size = Price(micro("0.30")), Shares(micro(10))

@@ -31,6 +31,13 @@ def unknown(**changes: object) -> Submission:
     return replace(lost, **changes)  # type: ignore[arg-type]
 
 
+def test_a_new_order_has_tried_nothing_and_waits_for_nothing() -> None:
+    new = signed()
+    tried = (new.filled, new.attempt, new.unknown_attempts, new.reads, new.reposts, new.busy_answers, new.empty_reads)
+    assert tried == (0,) * 7
+    assert new.not_before_ms == 0 and not new.cancel_requested
+
+
 def test_an_order_is_claimed_once() -> None:
     claimed = sending()
     assert (claimed.state, claimed.attempt, claimed.claimed_at_ms) == (S.SENDING, 1, NOW)
@@ -204,7 +211,7 @@ def test_cancel_all_goes_on_until_nothing_can_arrive() -> None:
         return submission.kill_is_complete(empty_since_ms=since, empty_reads=reads, now_ms=NOW, unresolved=unresolved)
 
     assert complete(3, NOW - 30_000)
-    assert not complete(2, NOW - 30_000)
-    assert not complete(3, NOW - 29_999)
-    assert not complete(3, None)
-    assert not complete(9, NOW - 90_000, unresolved=1)
+    assert complete(2, NOW - 30_000) is False
+    assert complete(3, NOW - 29_999) is False
+    assert complete(3, None) is False
+    assert complete(9, NOW - 90_000, unresolved=1) is False

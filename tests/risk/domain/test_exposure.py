@@ -64,6 +64,9 @@ def test_a_cheaper_buy_before_the_sale_leaves_less_cost_to_take_along() -> None:
     pair = [held(1, "100", "40"), held(2, "100", "55")]
     orders = risks(resting(Side.SELL, "0.50", "100"), resting(Side.BUY, "0.20", "300"))
     after = [held(1, "300", "75"), held(2, "100", "55")]
+    # With the pair a gain of 5 is locked in. Sold are 100 YES that may have cost as little as 20; if YES wins they
+    # would have paid 100: a loss of 80 - 5.
+    assert exposure.market_exposure(1, pair, orders, ONE_MARKET) == micro("75")
     assert exposure.market_exposure(1, pair, orders, ONE_MARKET) >= exposure.market_exposure(1, after, [], ONE_MARKET)
 
 

@@ -70,6 +70,8 @@ def test_without_limits_nothing_is_placed() -> None:
     (verdict,) = review([wanted()], context(limits=None))
     assert (verdict.decision, verdict.rule) == (Decision.REFUSED, "limits_known")
     assert "choose a profile" in verdict.message
+    (check,) = verdict.checks
+    assert (check.rule, check.passed, check.value, check.limit) == ("limits_known", False, 0, 1)
 
 
 def test_placements_of_one_review_see_what_the_others_reserved() -> None:

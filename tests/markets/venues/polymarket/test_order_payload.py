@@ -112,13 +112,25 @@ def test_expiration_and_kind_do_not_change_the_id() -> None:
         ({}, {"expiration_s": 5}, "expiration_s: 5 does not go with GTC"),
         ({}, {"order_type": "FOK", "post_only": True}, "post_only: cannot be set on FOK"),
         ({"salt": 1 << 53}, {}, "salt"),
+        ({"salt": -1}, {}, "salt"),
         ({"maker_amount": 0}, {}, "both must be positive"),
+        ({"taker_amount": 0}, {}, "both must be positive"),
+        ({}, {"expiration_s": -1}, "expiration_s: -1 does not go with GTC"),
     ],
 )
 def test_what_the_venue_would_refuse_is_not_built(change: dict[str, int], words: dict[str, object], said: str) -> None:
     fields = replace(order(random.Random(1)), **change)  # type: ignore[arg-type]
     with pytest.raises(PayloadError, match=said):
         order_payload.build(fields, bytes(65), Terms(**({"owner": OWNER} | words)))  # type: ignore[arg-type]
+
+
+def test_the_smallest_and_the_largest_numbers_the_venue_takes_are_built() -> None:
+    for salt in (0, (1 << 53) - 1):
+        fields = replace(order(random.Random(1)), salt=salt, maker_amount=1, taker_amount=1)
+        body = order_payload.build(fields, bytes(65), Terms(owner=OWNER, order_type="GTD", expiration_s=1))
+        assert order_payload.read(body).order == fields
+    with pytest.raises(PayloadError, match="64 bytes are too few"):
+        order_payload.build(order(random.Random(1)), bytes(64), Terms(owner=OWNER))
 
 
 def test_a_batch_is_its_stored_bodies() -> None:
