@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from orders.models import Account, Secret
+from orders.models import Account, HeartbeatState, Secret
+from orders.selectors.heartbeat import heartbeat_ok
 from orders.selectors.permits import permits_missing
 
 
@@ -26,6 +27,8 @@ class WalletLine:
     account: Account
     secrets: list[Secret]
     missing_permits: list[str]
+    heartbeat: HeartbeatState | None = None  # None: it was never asked for
+    heartbeat_ok: bool = True
 
     @property
     def has_session_key(self) -> bool:
@@ -39,7 +42,14 @@ def wallet_lines(accounts: Iterable[Account]) -> list[WalletLine]:
     rows = Secret.objects.filter(account__in=[account.pk for account in accounts], retired_at=None)
     for secret in rows.defer("sealed").order_by("kind"):
         kept.setdefault(secret.account_id, []).append(secret)
+    beats = HeartbeatState.objects.in_bulk([account.pk for account in accounts])
     return [
-        WalletLine(account=account, secrets=kept.get(account.pk, []), missing_permits=permits_missing(account.pk, None))
+        WalletLine(
+            account=account,
+            secrets=kept.get(account.pk, []),
+            missing_permits=permits_missing(account.pk, None),
+            heartbeat=beats.get(account.pk),
+            heartbeat_ok=heartbeat_ok(account.pk),
+        )
         for account in accounts
     ]

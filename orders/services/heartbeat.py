@@ -42,7 +42,7 @@ class HeartbeatError(ValueError):
 
 
 @transaction.atomic
-def heartbeat_set(account_id: int, *, wanted: bool, by: str, now: datetime) -> bool:
+def heartbeat_set(account_id: int, *, wanted: bool, by: str, now: datetime, reason: str = "") -> bool:
     """Ask for the account's heartbeat, or let it fall silent; return whether that changes anything.
 
     Falling silent makes the venue cancel every open order of the key about ten seconds later.
@@ -57,7 +57,8 @@ def heartbeat_set(account_id: int, *, wanted: bool, by: str, now: datetime) -> b
     row.note = "" if wanted or row.armed_at is None else "falling silent: the venue cancels all orders of this key"
     row.save(update_fields=["wanted", "failures", "note"])
     words = "wanted: the venue cancels all open orders when the desk falls silent" if wanted else "no longer kept"
-    _event(account_id, "heartbeat.wanted" if wanted else "heartbeat.dropped", f"heartbeat {words}", by=by, now=now)
+    why = f" ({reason[:120]})" if reason else ""
+    _event(account_id, "heartbeat.wanted" if wanted else "heartbeat.dropped", f"heartbeat {words}{why}", by=by, now=now)
     return True
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST
 from kombu.exceptions import OperationalError
@@ -22,6 +23,7 @@ from orders.domain.private_keys import PrivateKeyError, key_new, key_read
 from orders.domain.wallet_entry import WalletEntryError, wallet_entry
 from orders.services.accounts import AccountError, account_open
 from orders.services.connection_asks import connection_ask, credentials_rotation_ask
+from orders.services.heartbeat import HeartbeatError, heartbeat_set
 from orders.services.permits import PermitError, permit_grant, permit_revoke
 from orders.services.secrets import SecretError, relayer_key_store
 from orders.tasks import connect_account
@@ -88,6 +90,23 @@ def account_connect(request: HttpRequest, account_id: int) -> HttpResponse:
     _tell_trader(account_id)
     messages.success(request, f"The trader connects {account.name}; this page says how it went.")
     return _page()
+
+
+@require_POST
+def heartbeat_switch(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Ask for the account's heartbeat or let it fall silent, with a reason; both change what the venue does alone."""
+    account = _own(request, account_id)
+    wanted, reason = request.POST.get("on") == "1", request.POST.get("reason", "").strip()
+    try:
+        if not reason:
+            raise HeartbeatError("say why: the venue acts on its own after this")
+        by, now = request.user.get_username(), timezone.now()
+        if heartbeat_set(account_id, wanted=wanted, by=by, now=now, reason=reason):
+            silent = "falls silent: the venue cancels all orders of its key in about 10 s"
+            messages.success(request, f"The heartbeat of {account.name} {'is kept from now on' if wanted else silent}.")
+    except HeartbeatError as error:
+        messages.error(request, _sentence(str(error)))
+    return HttpResponseRedirect(reverse("desk:accounts") + f"#account-{account_id}")
 
 
 @require_POST

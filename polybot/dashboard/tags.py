@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from markets.domain.units import text_from_micro
 from polybot.dashboard import glyphs, numbers, pictures
+from polybot.dashboard.words import wallet_words
 
 register = template.Library()
 
@@ -25,6 +26,7 @@ register.simple_tag(pictures.share_bar, name="share_bar")
 register.simple_tag(pictures.range_dot, name="range_dot")
 register.simple_tag(pictures.spark, name="spark")
 register.filter("micro", numbers.micro)
+register.filter("wallet_words", wallet_words)
 register.filter("count", numbers.count)
 register.filter("big_money", lambda v: numbers.big_money(numbers.as_decimal(v)))
 register.filter("shares", lambda v: numbers.shares(numbers.as_decimal(v)))

@@ -100,6 +100,7 @@ urlpatterns = [
     _page("accounts/new", account_actions.account_new, "account_new"),
     _page("accounts/<int:account_id>/connect", account_actions.account_connect, "account_connect"),
     _page("accounts/<int:account_id>/relayer-key", account_actions.relayer_key_new, "relayer_key_new"),
+    _page("accounts/<int:account_id>/heartbeat", account_actions.heartbeat_switch, "heartbeat_switch"),
     _page("accounts/permits/new", account_actions.permit_new, "permit_new"),
     _page("accounts/permits/revoke", account_actions.permit_end, "permit_end"),
     _page("settings/", machine.settings, "settings"),

@@ -28,6 +28,15 @@ ORDER_STATES: dict[str, tuple[str, str, str]] = {
     OrderState.QUARANTINED: ("quarantined", "warn", "warn b"),
 }
 
+# kind of wallet → what people call it, the most usual first
+WALLETS: tuple[tuple[str, str], ...] = (
+    ("deposit_beacon", "Deposit wallet"),
+    ("deposit_uups", "Deposit wallet, older form"),
+    ("safe", "Safe (browser wallet)"),
+    ("proxy", "Proxy (e-mail sign-up)"),
+    ("eoa", "The key's own account"),
+)
+
 STRATEGY_STATES: dict[str, tuple[str, str]] = {
     "draft": ("draft", "off"),
     "running": ("running", "ok"),
@@ -107,3 +116,8 @@ _WRITTEN: dict[str, Callable[[Decimal], str]] = {
 
 def _in_unit(number: Decimal, unit: str) -> str:
     return _WRITTEN.get(unit, numbers.shares)(number)
+
+
+def wallet_words(kind: str) -> str:
+    """Return what people call a kind of wallet; a paper account has none."""
+    return dict(WALLETS).get(kind, kind or "Simulated")

@@ -13,6 +13,7 @@ from orders.selectors.permits import permit_list
 from orders.selectors.wallets import WalletLine, wallet_lines
 from polybot.dashboard.frame import desk_of
 from polybot.dashboard.tables import Column, Table
+from polybot.dashboard.words import WALLETS, wallet_words
 from strategies.selectors import screens as strategy_pages
 
 COLUMNS = (
@@ -20,17 +21,10 @@ COLUMNS = (
     Column(key="environment", label="Money", value=lambda w: w.account.environment),
     Column(key="state", label="Connection", value=lambda w: w.account.connection),
     Column(key="wallet", label="Wallet", value=lambda w: w.account.wallet_address, css="p2"),
-    Column(key="kind", label="Type", value=lambda w: w.account.wallet_kind, css="p2"),
+    Column(key="kind", label="Type", value=lambda w: wallet_words(w.account.wallet_kind), css="p2"),
     Column(key="cash", label="Cash", value=lambda w: w.account.cash, css="r"),
     Column(key="reconciled", label="Reconciled", value=lambda w: w.account.reconciled_at, css="p2"),
     Column(key="note", label="Note", value=lambda w: w.account.connection_note, shown=False),
-)
-KINDS = (
-    ("deposit_beacon", "Deposit wallet"),
-    ("deposit_uups", "Deposit wallet, older form"),
-    ("safe", "Safe (browser wallet)"),
-    ("proxy", "Proxy (e-mail sign-up)"),
-    ("eoa", "The key's own account"),
 )
 SHAPES = {"none": "off", "connecting": "half", "ready": "ok", "failed": "bad"}
 MONEY = {"paper": "simulated", "sandbox": "play money", "live": "real money"}
@@ -47,7 +41,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
         "table": table,
         "shapes": SHAPES,
         "money": MONEY,
-        "kinds": KINDS,
+        "kinds": WALLETS,
         "environment": "sandbox" if is_sandbox else "live",
         "given": request.session.pop("account_given", None) or {},
         "account_error": request.session.pop("account_error", ""),

@@ -9,9 +9,10 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
+from alerts.models import AuditEvent
 from orders.domain.lifecycle import Environment
 from orders.domain.private_keys import key_new
-from orders.models import Account, LivePermit, Secret
+from orders.models import Account, HeartbeatState, LivePermit, Secret
 from orders.services import keyholder
 from tests.live_desk import LiveDesk
 
@@ -142,3 +143,17 @@ def test_a_permit_wants_password_phrase_and_reason_and_is_revoked_by_one_button(
     assert "Permitted to trade with real money: Real" in post(staff, "permit_new", **good)
     assert "Revoked" in post(staff, "permit_end", subject=f"account:{live.pk}")
     assert not LivePermit.objects.filter(revoked_at=None).exists()
+
+
+def test_a_heartbeat_is_switched_with_a_reason_and_the_page_says_what_it_means(staff: Client) -> None:
+    post(staff, "account_new", **opening())
+    account = Account.objects.get(name="Play")
+    shown = page(staff)
+    assert "Cancel on disconnect is off." in shown and "cannot disarm it" in shown
+    assert "Safe (browser wallet)" in shown and f'href="#account-{account.pk}"' in shown
+    assert "Say why" in post(staff, "heartbeat_switch", account.pk, on="1")
+    shown = post(staff, "heartbeat_switch", account.pk, on="1", reason="the line is bad")
+    assert HeartbeatState.objects.get(pk=account.pk).wanted and "is on and not kept" in shown
+    assert AuditEvent.objects.get(kind="heartbeat.wanted").message.endswith("(the line is bad)")
+    post(staff, "heartbeat_switch", account.pk, on="0", reason="enough")
+    assert not HeartbeatState.objects.get(pk=account.pk).wanted
