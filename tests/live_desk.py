@@ -32,6 +32,7 @@ from markets.models import Market, Outcome
 from markets.selectors.catalogue import market_facts
 from markets.services import catalogue
 from markets.venues import trading_registry
+from markets.venues.polymarket.wallets import is_position_id
 from markets.venues.trading import OrderGateway, OrderTerms, Sent
 from orders.domain.lifecycle import Environment
 from orders.domain.private_keys import key_new
@@ -174,9 +175,13 @@ class LiveDesk:
     # Markets and orders ---------------------------------------------------------------------
 
     def outcomes(self, **only: Any) -> list[Outcome]:
-        """Return the outcomes of open markets, the busiest market first; `only` filters markets."""
+        """Return the outcomes of open markets, the busiest market first; `only` filters markets.
+
+        Markets of position ids are left out: their tests name them.
+        """
         markets = Market.objects.filter(state="open", **only).order_by("-volume_24h", "pk")
-        return [outcome for market in markets for outcome in market.outcomes.order_by("index")]
+        found = [outcome for market in markets for outcome in market.outcomes.order_by("index")]
+        return [outcome for outcome in found if not is_position_id(int(outcome.token_id))]
 
     def outcome(self, number: int = 0, *, index: int = 0, **only: Any) -> Outcome:
         """Return one outcome of the `number`th open market."""

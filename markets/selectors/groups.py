@@ -27,7 +27,9 @@ def group_of(market_id: int) -> Group:
 
     A conversion pays a share of every other question of the group, so one that we do not list would be booked wrongly.
     """
-    market = Market.objects.select_related("event").get(pk=market_id)
+    market = Market.objects.select_related("event").filter(pk=market_id).first()
+    if market is None:
+        raise GroupUnknown(f"there is no market {market_id}")
     event: Event = market.event
     if not market.neg_risk or not market.group_id:
         raise GroupUnknown(f"{market.question}: not a market of a group")

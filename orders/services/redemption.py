@@ -84,9 +84,11 @@ def claim(account_id: int, facts: MarketFacts, *, now: datetime, by: str = "sett
     tokens = {o.outcome_id: o.token_id for o in facts.outcomes}
     on_chain = chain_shares(account.wallet_address, list(tokens.values()))
     ours = {outcome_id: held(account_id, outcome_id) for outcome_id in outcomes}
-    if not any(on_chain.values()) and any(ours.values()):
-        return _paid_already(account_id, facts, payouts, ours, now=now)
-    if differing := [o for o in outcomes if on_chain[tokens[o]] != ours[o]]:
+    differing = [o for o in outcomes if on_chain[tokens[o]] != ours[o]]
+    if differing and not any(on_chain[tokens[o]] for o in differing):
+        # The auto-redeemer takes what it pays for as a whole; it may leave the outcome that pays nothing.
+        return _paid_already(account_id, facts, payouts, {o: ours[o] for o in differing}, now=now)
+    if differing:
         told = ", ".join(
             f"{text_from_micro(on_chain[tokens[o]])} there, {text_from_micro(ours[o])} here" for o in differing
         )

@@ -56,6 +56,7 @@ class ControlApi:
         router.add("POST", "/stats/reset", self.stats_reset)
         router.add("POST", "/faucet", self.faucet)
         router.add("POST", "/reward", self.reward)
+        router.add("POST", "/auto-redeem", self.auto_redeem)
         router.add("POST", "/allowance", self.allowance)
         router.add("GET", "/faults", lambda _: {"faults": self._faults.describe()})
         router.add("POST", "/faults", lambda r: {"id": self._faults.add(r.json())})
@@ -102,6 +103,19 @@ class ControlApi:
         market = self.market_of(body) if body.get("market") else None
         self._exchange.wallet_open(address)
         made = self._exchange.positions.pay(address, kind, amount, market)
+        return {"transaction_hash": made, "cash": text_from_micro(self._exchange.chain_balance(address, "cash"))}
+
+    def auto_redeem(self, request: Request) -> dict[str, Any]:
+        """Pay a wallet for its shares of a resolved market without being asked; with an `outcome`, of that one only."""
+        body = _object(request)
+        address, market, outcome = _address(body), self.market_of(body), body.get("outcome")
+        if outcome is None:
+            made = self._exchange.redeem(address, market.condition_id)
+        elif outcome in (0, 1) and not isinstance(outcome, bool):
+            size = self._exchange.chain_balance(address, market.token_ids[outcome])
+            made = self._exchange.redeem_outcome(address, market.condition_id, outcome, size)
+        else:
+            raise ApiError(400, "outcome: 0 or 1")
         return {"transaction_hash": made, "cash": text_from_micro(self._exchange.chain_balance(address, "cash"))}
 
     def allowance(self, request: Request) -> dict[str, Any]:
