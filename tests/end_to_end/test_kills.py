@@ -56,17 +56,23 @@ def test_it_returns_by_itself(desk: Desk, name: str) -> None:
 
     desk.wait_for(returned, f"new {name}", limit_s=20)
 
+    missing = ["everything"]
+
     def works() -> bool:
         now = desk.status()
-        return (
-            now["figures_live"]
-            and now["fresh_books"] > 0
-            and all(process["state"] == "running" for process in now["processes"].values())
-            and all(now["heartbeats"].get(sign, 1e9) < time.monotonic() - died for sign in SIGNS[name])
-            and _web_answers(desk)
-        )
+        missing[:] = [
+            *(() if now["figures_live"] else ("figures",)),
+            *(() if now["fresh_books"] > 0 else ("fresh books",)),
+            *(f"process {other}" for other, process in now["processes"].items() if process["state"] != "running"),
+            *(sign for sign in SIGNS[name] if now["heartbeats"].get(sign, 1e9) >= time.monotonic() - died),
+            *(() if _web_answers(desk) else ("web",)),
+        ]
+        return not missing
 
-    desk.wait_for(works, f"working desk after the death of {name}", limit_s=60)
+    try:
+        desk.wait_for(works, f"working desk after the death of {name}", limit_s=60)
+    except AssertionError as error:
+        raise AssertionError(f"{name} died, and still missing: {missing}") from error
     assert desk.status()["ledger_sum"] == "0"
 
 

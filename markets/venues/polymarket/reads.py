@@ -7,14 +7,13 @@ is seen too. Sizes and dollars are millionths.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
 from markets.domain.trading import OrderWord, VenueLeg, VenueOrder
 from markets.venues.base import ParseError, VenueUnavailable
+from markets.venues.polymarket.exact_json import exact_json
 from markets.venues.polymarket.legs import legs_of
 from markets.venues.polymarket.parse import read_size
 from markets.venues.polymarket.user_events import (
@@ -171,9 +170,7 @@ def pages_of(fetch: Fetch, path: str, query: Query) -> Iterator[list[object]]:
 def decoded(body: bytes, *, source: str) -> object:
     """Return strict JSON: no key twice, no NaN, decimals exact. Raises ParseError."""
     try:
-        return json.loads(
-            body.decode("utf-8"), object_pairs_hook=_no_twins, parse_float=Decimal, parse_constant=_refuse_constant
-        )
+        return exact_json(body)
     except (ValueError, RecursionError, ArithmeticError):
         sample = body[:2_000].decode("utf-8", "replace")
         raise ParseError("body", "is not JSON", sample=sample, source=source) from None
@@ -212,14 +209,3 @@ def _whole(value: object, field: str, source: str) -> int:
     if not isinstance(value, str) or not _WHOLE.fullmatch(value):
         raise ParseError(field, f"{value!r:.90} is not a whole number", source=source)
     return int(value)
-
-
-def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key is written twice")
-    return found
-
-
-def _refuse_constant(word: str) -> None:
-    raise ValueError(word)

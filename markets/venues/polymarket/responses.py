@@ -6,7 +6,6 @@ given only for what the protocol names; everything else, however much it looks l
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import Any
 from markets.domain.answers import AnswerKind, OrderAnswer
 from markets.domain.units import AmountError, micro_from_text
 from markets.venues.polymarket import refusals
+from markets.venues.polymarket.exact_json import exact_json
 
 MOST_BYTES = 1_000_000
 LONGEST_PAUSE_S = 600.0
@@ -197,22 +197,9 @@ def _decoded(body: bytes) -> object:
     if body.lstrip()[:1] == b"<":
         raise _BadBody("html")
     try:
-        return json.loads(
-            body.decode("utf-8"), object_pairs_hook=_no_twins, parse_float=Decimal, parse_constant=_refuse_constant
-        )
+        return exact_json(body)
     except (ValueError, RecursionError, ArithmeticError):
         raise _BadBody("not_json") from None
-
-
-def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key is written twice")
-    return found
-
-
-def _refuse_constant(word: str) -> None:
-    raise ValueError(word)
 
 
 def _checked(value: object) -> dict[str, Any]:

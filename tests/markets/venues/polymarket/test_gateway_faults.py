@@ -33,22 +33,6 @@ def exchange() -> Iterator[Mapping[str, str]]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def ours(exchange: Mapping[str, str]) -> Desk:
-    return desk(exchange)
-
-
-@pytest.fixture(scope="module")
-def market(exchange: Mapping[str, str]) -> Market:
-    return markets(exchange)[0]
-
-
-@pytest.fixture
-def urls(exchange: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
-    yield exchange
-    healed(exchange)
-
-
 def exists(ours: Desk, order_id: str) -> bool:
     return ours.gateway.order(order_id) is not None
 

@@ -18,7 +18,6 @@ from tests.markets.venues.polymarket.gateway_kit import (
     desk,
     fault,
     healed,
-    markets,
     now_ms,
     soon,
     terms,
@@ -32,22 +31,6 @@ Broken = dict[str, Any]
 def exchange() -> Iterator[Mapping[str, str]]:
     with running_exchange("--seed", "13") as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def ours(exchange: Mapping[str, str]) -> Desk:
-    return desk(exchange)
-
-
-@pytest.fixture(scope="module")
-def market(exchange: Mapping[str, str]) -> Market:
-    return markets(exchange)[0]
-
-
-@pytest.fixture
-def urls(exchange: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
-    yield exchange
-    healed(exchange)
 
 
 def exists(ours: Desk, order_id: str) -> bool:
