@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orders.api import accounts, chain, plans, reconciliation, views
+from orders.api import accounts, chain, converting, plans, reconciliation, views
 
 urlpatterns = [
     path("orders", views.OrderListView.as_view(), name="orders"),
@@ -19,6 +19,7 @@ urlpatterns = [
     path("chain/actions/<int:action_id>/confirm", chain.ChainConfirmView.as_view(), name="chain-confirm"),
     path("chain/actions/<int:action_id>/cancel", chain.ChainCancelView.as_view(), name="chain-cancel"),
     path("chain/sets", chain.SetPreviewView.as_view(), name="chain-sets"),
+    path("chain/conversions", converting.ConvertPreviewView.as_view(), name="chain-conversions"),
     path("chain/claims", chain.ClaimListView.as_view(), name="chain-claims"),
     path("chain/allowances", chain.AllowancePreviewView.as_view(), name="chain-allowances-preview"),
     path("chain/allowances/<int:account_id>", chain.AllowancesView.as_view(), name="chain-allowances"),
