@@ -28,6 +28,7 @@ from orders.feed.user_connection import Heard, Up, UserConnection
 from orders.models import Account, Order, StreamState
 from orders.services import keyholder
 from orders.services.attach import venue_order_attach
+from orders.services.drift_watch import events_look
 from orders.services.foreign import foreign_legs_record, foreign_orders_record
 from orders.services.legs import legs_ingest
 from orders.services.resync import account_resync, since_of, strangers_of
@@ -49,7 +50,7 @@ class AccountStream:
 
     def __init__(self, account: Account, *, url: Callable[[], str], clock: Callable[[], float] = time.time) -> None:
         self.account_id = account.pk
-        self._wallet = account.wallet_address
+        self._wallet, self._venue = account.wallet_address, account.venue
         self._clock = clock
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         self._ending, self._look_now = threading.Event(), threading.Event()
@@ -144,8 +145,11 @@ class AccountStream:
         legs = list({_leg_key(leg): leg for leg in news.legs if _leg_key(leg) not in self._seen}.values())
         orders = list({_order_key(o): o for o in news.orders if _order_key(o) not in self._seen}.values())
         self.repeated += len(news.legs) + len(news.orders) - len(legs) - len(orders)
-        if not legs and not orders:
-            return
+        if legs or orders:
+            self._book(legs, orders)
+        events_look(self._venue, news.rows, now=self._now())
+
+    def _book(self, legs: list[VenueLeg], orders: list[VenueOrder]) -> None:
         now = self._now()
         result = legs_ingest(self.account_id, legs, now=now)
         foreign_legs_record(self.account_id, strangers_of(self.account_id, result), now=now)
