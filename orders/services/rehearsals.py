@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from alerts.domain.events import Severity
 from alerts.services.journal import event_record
-from orders.domain.lifecycle import OPEN, Environment
+from orders.domain.lifecycle import OPEN, RESTING, Environment
 from orders.models import Account, KillRehearsal, Order
+from orders.services import keyholder
 
 Rehearsal = KillRehearsal  # for stages above, which import no tables of ours
 GIVEN_UP_AFTER = timedelta(minutes=5)
@@ -62,6 +63,28 @@ def rehearsal_finish(rehearsal_id: int, *, now: datetime, **fields: Any) -> Kill
 
 def open_count(account_id: int) -> int:
     return Order.objects.filter(account_id=account_id, state__in=OPEN).count()
+
+
+def under_way_count(account_id: int) -> int:
+    """Return how many orders may still reach the venue or are perhaps there: what rests there, the venue lists."""
+    return Order.objects.filter(account_id=account_id, state__in=OPEN - RESTING).count()
+
+
+def open_at_venue(account_id: int) -> int | None:
+    """Return how many of our orders the venue itself lists as open; None for paper, whose venue is the desk.
+
+    Raises NotInThisProcess or KeyRefused where there are no credentials, VenueError when it cannot be read.
+    """
+    if Account.objects.values_list("environment", flat=True).get(pk=account_id) == Environment.PAPER:
+        return None
+    listed = [order.order_id.lower() for order in keyholder.gateway(account_id).open_orders()]
+    return Order.objects.filter(account_id=account_id, venue_order_id__in=listed).count()
+
+
+def needs_keys(account_id: int) -> bool:
+    """Whether only the trader can rehearse this account: its venue is asked, and this process has no keys."""
+    environment = Account.objects.values_list("environment", flat=True).get(pk=account_id)
+    return environment == Environment.SANDBOX and not keyholder.can_sign()
 
 
 def sent_since(account_id: int, moment: datetime) -> int:

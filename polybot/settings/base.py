@@ -126,6 +126,7 @@ CELERY_TASK_ROUTES = {
         "orders.tasks.connect_account",
         "orders.tasks.connect_waiting",
         "risk.tasks.run_doctor",
+        "risk.tasks.run_rehearsal",  # asks the venue what is open
         "polybot.tasks.heartbeat_trading",
     )
 }

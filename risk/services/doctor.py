@@ -33,7 +33,7 @@ from risk.selectors.limits import limits_get
 from risk.services.gate import review_manual
 
 ARRIVES_WITHIN_S = 20.0
-ENDS_WITHIN_S = 30.0
+ENDS_WITHIN_S = 60.0  # a cancelled order ends when four reads over about 40 s agree on what it traded
 _LOT = 10_000
 _FAR = 100_000  # the best bid stands at least 10 cents above zero: nobody reaches down to our price
 
