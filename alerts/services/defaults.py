@@ -98,6 +98,10 @@ RULES: dict[str, dict[str, Any]] = {
         "description": "A venue changed without notice: entries stop until a person accepts it.",
         "kind": "venue.drift", "severity": W, "repeat_after_s": 600,
     },
+    "venue-budget": {
+        "description": "Orders wait for the venue's rate limits: there are more than it takes.",
+        "kind": "venue.budget", "severity": W, "repeat_after_s": 900, "repeat_by": RepeatBy.RULE,
+    },
     "venue-clock": {
         "description": "Our clock and the venue's are more than 2 s apart; at 5 s no order leaves.",
         "kind": "venue.clock", "severity": W, "repeat_after_s": 900, "repeat_by": RepeatBy.RULE,

@@ -15,6 +15,8 @@ from time import monotonic
 from django.conf import settings
 from django.db import Error
 
+from alerts.domain.events import Severity
+from alerts.services.journal import event_record
 from markets.venues.base import VenueError
 from markets.venues.trading import OrderGateway
 from orders.domain.readiness import VenueMode
@@ -33,7 +35,9 @@ from orders.services.submission_rows import milliseconds
 log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+TELL_EVERY_S = 60.0
 _looked: dict[tuple[str, str], float] = {}
+_told: dict[str, float] = {}  # signing key -> monotonic seconds of the last word about its budget
 _MODES = {
     "restarting": VenueMode.RESTARTING,
     "post_only_mode": VenueMode.POST_ONLY,
@@ -69,8 +73,29 @@ def _within_budget(account: Account, orders: list[Order], clock: Clock) -> tuple
         if wait_s > 0:
             at_ms = milliseconds(clock()) + int(wait_s * 1000) + 1
             log.info("orders wait for the rate budget", extra={"account": account.pk, "orders": len(orders) - place})
+            _budget_tell(account, len(orders) - place, wait_s, now=clock())
             return orders[:place], {order.pk: at_ms for order in orders[place:]}
     return orders, {}
+
+
+def _budget_tell(account: Account, count: int, wait_s: float, *, now: datetime) -> None:
+    """Write into the journal that orders wait for the venue's limits, at most once a minute for each key."""
+    last = _told.get(account.signer_address)
+    if last is not None and monotonic() - last < TELL_EVERY_S:
+        return
+    _told[account.signer_address] = monotonic()
+    event_record(
+        "venue.budget",
+        f"{account.name}: {count} order{'s' * (count != 1)} wait {wait_s:.1f} s or longer for the venue's rate limits",
+        severity=Severity.WARNING,
+        stream=f"account:{account.pk}",
+        account_id=account.pk,
+        subject_kind="account",
+        subject_id=str(account.pk),
+        actor="submission",
+        payload={"orders": count, "wait_s": f"{wait_s:.3f}"},
+        now=now,
+    )
 
 
 def parts_of(account_id: int, claimed: Sequence[Claimed]) -> list[list[Claimed]]:

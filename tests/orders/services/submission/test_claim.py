@@ -207,6 +207,8 @@ def test_the_rate_budget_lets_some_go_and_the_others_wait_in_their_rows(
     monkeypatch.setattr(rate_budget, "take", lambda *_, **__: next(waits))
     assert orders_submit([order.pk for order in orders], timezone.now()) == 1
     assert [fresh(order).state for order in orders] == ["live", "reserved", "reserved"]
+    event = AuditEvent.objects.get(kind="venue.budget")  # an alert rule of its own tells a person
+    assert event.severity == "warning" and "2 orders wait 2.0 s" in event.message
 
 
 def test_a_cancel_before_the_claim_ends_the_order_at_once(
