@@ -18,12 +18,23 @@ from django.utils import timezone
 from alerts.domain import chain
 from alerts.domain.events import Severity
 from alerts.models import AuditEvent, AuditStream
+from alerts.selectors.statements import Select
+from alerts.services.statements import rows_insert, rows_update
 
+_HEAD = Select(AuditStream, "WHERE name = %s FOR UPDATE")
 _waiting: ContextVar[list[AuditEvent] | None] = ContextVar("events that wait for the end of their block", default=None)
 
 
 class NotInTransactionError(RuntimeError):
     """An event was recorded outside the transaction of its change."""
+
+
+def transaction_needed(what: str = "a change and its event") -> None:
+    """Raise NotInTransactionError outside of `transaction.atomic`."""
+    if not connection.in_atomic_block:
+        raise NotInTransactionError(
+            f"record {what!r} inside transaction.atomic(), together with the change it describes"
+        )
 
 
 def event_record(
@@ -46,10 +57,7 @@ def event_record(
     transaction, and for one stream per transaction (or streams in alphabetical order).
     Inside `events_together` it is written at the end of the block, and 0 is returned.
     """
-    if not connection.in_atomic_block:
-        raise NotInTransactionError(
-            f"record {kind!r} inside transaction.atomic(), together with the change it describes"
-        )
+    transaction_needed(kind)
     event = AuditEvent(
         stream=chain.clean_text(stream, limit=80),
         at=now or timezone.now(),
@@ -102,21 +110,17 @@ def _append(events: list[AuditEvent]) -> None:
         seq += 1
         event.seq, event.previous_hash = seq, previous
         event.hash = previous = chain.chained_hash(previous, seq, event.hashed_content())
-    if len(events) == 1:
-        events[0].save(force_insert=True)
-    else:
-        AuditEvent.objects.bulk_create(events)
-    AuditStream.objects.filter(name=stream).update(head_seq=seq, head_hash=previous)
+    rows_insert(events)
+    rows_update(AuditStream, {"head_seq": seq, "head_hash": previous}, name=stream)
 
 
 def _head_lock(stream: str) -> tuple[int, str]:
     """Lock the stream's head row and return (seq, hash); the first event of a stream creates the row."""
-    head = AuditStream.objects.select_for_update().filter(name=stream)
-    row = head.values_list("head_seq", "head_hash").first()
+    row = _HEAD.first(stream)
     if row is None:
         AuditStream.objects.bulk_create([AuditStream(name=stream)], ignore_conflicts=True)
-        row = head.values_list("head_seq", "head_hash").get()
-    return row
+        (row,) = _HEAD.rows(stream)
+    return row.head_seq, row.head_hash
 
 
 @transaction.atomic

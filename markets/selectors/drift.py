@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
+from alerts.selectors.statements import rows_read
 from markets.models import Block, Drift
+
+_BLOCKED = """
+SELECT market_id, reason FROM markets_block
+WHERE venue = %s AND lifted_at IS NULL AND (market_id IS NULL OR market_id = ANY(%s)) ORDER BY id DESC
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +32,7 @@ def blocked_get(venue: str, market_id: int | None = None) -> Blocked:
 
 def blocked_markets(venue: str, market_ids: Iterable[int]) -> dict[int | None, str]:
     """Return the reasons of open blocks by market id; the venue's own under None. In one query."""
-    which = Q(market_id=None) | Q(market_id__in=list(market_ids))
-    rows = Block.objects.filter(which, venue=venue, lifted_at=None).order_by("-pk")
-    return {market_id: reason for market_id, reason in rows.values_list("market_id", "reason")}
+    return dict(rows_read(_BLOCKED, venue, list(market_ids)))
 
 
 def block_rows(*, is_open: bool | None = None) -> QuerySet[Block]:

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from django.db.models import Q, QuerySet
 
+from alerts.selectors.statements import rows_read
 from markets.domain.instruments import Side
 from markets.domain.units import Price, Shares, micro_from_decimal
 from orders.domain.intents import INTENT_LEVEL, OpenOrder, OrderType, Origin, OriginKind
@@ -16,6 +17,8 @@ from orders.domain.lifecycle import TERMINAL, OrderState
 from orders.domain.plans import Child, Leg, Phase, Plan, PlanKind, PlanState
 from orders.models import ExecutionPlan, Fill, Order, PlanLeg
 from orders.selectors.rows import fill_of
+
+_ACTIVE = "SELECT 1 FROM orders_executionplan WHERE account_id = %s AND state = 'active' LIMIT 1"
 
 WORKING = (ExecutionPlan.State.ACTIVE, ExecutionPlan.State.UNWINDING)
 _UNKNOWN = frozenset({OrderState.UNKNOWN, OrderState.QUARANTINED})
@@ -85,9 +88,11 @@ def planned_orders(account_id: int) -> tuple[OpenOrder, ...]:
     The gate counts them like open orders: an approved envelope is promised, whatever of it is out now.
     Their ids are negative.
     """
-    rows = PlanLeg.objects.filter(plan__account_id=account_id, plan__state=ExecutionPlan.State.ACTIVE)
+    if not rows_read(_ACTIVE, account_id):
+        return ()
+    legs = PlanLeg.objects.filter(plan__account_id=account_id, plan__state=ExecutionPlan.State.ACTIVE)
     out = []
-    for leg in rows.select_related("plan").order_by("plan_id", "number"):
+    for leg in legs.select_related("plan").order_by("plan_id", "number"):
         size = micro_from_decimal(leg.size - leg.ordered)
         if size <= 0:
             continue

@@ -9,17 +9,29 @@ from datetime import datetime, timedelta
 from django.db.models import Sum
 from django.utils import timezone
 
+from alerts.selectors.statements import Select, rows_read
 from markets.domain.units import Usd, micro_from_decimal
 from orders.domain.equity import HasPrices, day_start, value_positions
 from orders.domain.intents import OpenOrder
 from orders.domain.ledger import Portfolio
 from orders.domain.ledger import Position as HeldPosition
 from orders.domain.lifecycle import OPEN, Environment, TradingState
-from orders.models import Account, ExecutionPlan, Order, PlanLeg, PnlSnapshot, Position
+from orders.models import Account, ExecutionPlan, Order, PlanLeg, Position
 from orders.selectors.marks import marks_read
 from orders.selectors.rows import open_order_of, position_of
 
 OPEN_STATES = tuple(sorted(OPEN))
+
+_HELD = Select(Position, "WHERE account_id = %s AND size > 0 ORDER BY outcome_id")
+_MARKETS = "SELECT id, market_id FROM markets_outcome WHERE id = ANY(%s)"
+_OPEN = Select(Order, "WHERE account_id = %s AND state = ANY(%s) ORDER BY id")
+_RECENT = Select(Order, "WHERE account_id = %s AND created_at > %s ORDER BY id DESC")
+_DAY_START = """
+SELECT coalesce(
+    (SELECT equity FROM orders_pnlsnapshot
+     WHERE account_id = %s AND at < %s AND unmarked = 0 AND at >= %s ORDER BY at DESC LIMIT 1),
+    (SELECT equity FROM orders_pnlsnapshot WHERE account_id = %s AND at < %s ORDER BY at DESC LIMIT 1))
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +64,19 @@ def account_get(account_id: int) -> AccountFacts:
 
 
 def portfolio_get(
-    account_id: int, marks: Mapping[int, HasPrices] | None = None, *, now: datetime | None = None
+    account_id: int,
+    marks: Mapping[int, HasPrices] | None = None,
+    *,
+    now: datetime | None = None,
+    row: Account | None = None,
 ) -> Portfolio:
     """Return the account with its positions, open orders and equity.
 
     `marks` None reads the latest from the tickstore; an empty mapping values everything at cost.
-    Under `accounts.account_lock` the picture holds still until the transaction ends.
+    Under `accounts.account_lock` the picture holds still until the transaction ends; who holds the locked row
+    gives it as `row`.
     """
-    account = Account.objects.get(pk=account_id)
+    account = Account.objects.get(pk=account_id) if row is None else row
     positions = position_list(account_id)
     if marks is None:
         marks = marks_read(list(positions))
@@ -86,14 +103,16 @@ def portfolio_get(
 
 def position_list(account_id: int) -> dict[int, HeldPosition]:
     """Return what the account holds now, by outcome; sold-out positions are left out."""
-    rows = Position.objects.filter(account_id=account_id, size__gt=0).select_related("outcome").order_by("outcome_id")
-    return {row.outcome_id: position_of(row, market_id=row.outcome.market_id) for row in rows}
+    held = _HELD.rows(account_id)
+    if not held:
+        return {}
+    markets = dict(rows_read(_MARKETS, [row.outcome_id for row in held]))
+    return {row.outcome_id: position_of(row, market_id=markets[row.outcome_id]) for row in held}
 
 
 def open_order_list(account_id: int) -> tuple[OpenOrder, ...]:
     """Return the orders that may still trade, oldest first, the unknown ones included (I5)."""
-    rows = Order.objects.filter(account_id=account_id, state__in=OPEN_STATES).order_by("id")
-    return tuple(open_order_of(row) for row in rows)
+    return tuple(open_order_of(row) for row in _OPEN.rows(account_id, list(OPEN_STATES)))
 
 
 def day_start_equity(account: Account, *, now: datetime) -> Usd:
@@ -103,10 +122,7 @@ def day_start_equity(account: Account, *, now: datetime) -> Usd:
     at cost would turn yesterday's loss or gain into today's.
     """
     midnight = day_start(now)
-    rows = PnlSnapshot.objects.filter(account=account, at__lt=midnight).order_by("-at").values_list("equity", flat=True)
-    last = rows.filter(unmarked=0, at__gte=midnight - timedelta(hours=1)).first()
-    if last is None:
-        last = rows.first()
+    ((last,),) = rows_read(_DAY_START, account.pk, midnight, midnight - timedelta(hours=1), account.pk, midnight)
     return Usd(micro_from_decimal(account.opening_cash if last is None else last))
 
 
@@ -147,8 +163,7 @@ def orders_created_since(account_id: int, since: datetime) -> int:
 
 def recent_orders(account_id: int, since: datetime) -> Iterable[OpenOrder]:
     """Return the account's orders created after `since` whatever became of them, newest first."""
-    rows = Order.objects.filter(account_id=account_id, created_at__gt=since).order_by("-id")
-    return [open_order_of(row) for row in rows]
+    return [open_order_of(row) for row in _RECENT.rows(account_id, since)]
 
 
 def _facts(row: Account) -> AccountFacts:

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from alerts.domain.events import Severity
+from alerts.selectors.statements import Select
 from markets.domain.instruments import Venue
 from markets.domain.units import Usd, decimal_from_micro, micro_from_decimal, text_from_micro
 from orders.domain.ledger import entries_for_opening
@@ -21,6 +22,7 @@ from orders.services.account_events import account_event
 from orders.services.books import transaction_record
 from orders.services.secrets import secret_store
 
+_LOCKED = Select(Account, "WHERE id = %s FOR NO KEY UPDATE")
 _BUILDER = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
@@ -31,7 +33,10 @@ class AccountError(ValueError):
 def account_lock(account_id: int) -> Account:
     """Return the account's row, locked until the transaction ends. Taken after the kill switch, before orders."""
     # NO KEY: inserting rows that point to the account must not wait for each other's lock.
-    return Account.objects.select_for_update(no_key=True).get(pk=account_id)
+    row = _LOCKED.first(account_id)
+    if row is None:
+        raise Account.DoesNotExist(f"there is no account {account_id}")
+    return row
 
 
 @transaction.atomic

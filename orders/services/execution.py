@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, QuerySet
 
+from alerts.selectors.statements import rows_read
 from orders.domain.lifecycle import OPEN, Environment, OrderState
 from orders.models import Order
 from orders.services.kill import killed_for_share
@@ -26,6 +27,10 @@ from orders.services.submission.stages import Clock, running_clock
 log = logging.getLogger(__name__)
 
 LEASE_S = 20
+_WHERE_TO = """
+SELECT o.id, o.account_id, a.environment FROM orders_order AS o JOIN orders_account AS a ON a.id = o.account_id
+WHERE o.id = ANY(%s) ORDER BY o.id
+"""
 _UNSENT = frozenset({OrderState.RESERVED, OrderState.SIGNED})
 
 
@@ -42,8 +47,7 @@ def orders_submit(order_ids: Sequence[int], now: datetime, *, clock: Clock | Non
     """Send orders that were decided together; return how many left or were taken over by a sender."""
     paper: list[int] = []
     live: dict[int, list[int]] = {}
-    rows = Order.objects.filter(pk__in=list(order_ids)).order_by("pk")
-    for pk, account_id, environment in rows.values_list("pk", "account_id", "account__environment"):
+    for pk, account_id, environment in rows_read(_WHERE_TO, list(order_ids)):
         if environment == Environment.PAPER:
             paper.append(pk)
         else:

@@ -16,9 +16,9 @@ import socket
 import threading
 
 from django.db import DatabaseError, connection, transaction
-from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from alerts.selectors.statements import rows_read
 from orders.domain.lifecycle import Environment
 from orders.models import Account, AccountLease
 
@@ -36,12 +36,7 @@ def owns(account_id: int) -> bool:
 
     An account that was never reconciled at all is refused by its conditions (I14), with that reason.
     """
-    return AccountLease.objects.filter(
-        Q(account__reconciled_at__gte=F("taken_at")) | Q(account__reconciled_at=None),
-        account_id=account_id,
-        owner=_ME,
-        lease_until__gt=Now(),
-    ).exists()
+    return bool(rows_read(_OWNS, account_id, _ME))
 
 
 def take(account_id: int) -> bool:
@@ -128,6 +123,12 @@ def _dead_owner(account_id: int) -> str:
         return ""
     return ""
 
+
+_OWNS = """
+SELECT 1 FROM orders_accountlease AS l JOIN orders_account AS a ON a.id = l.account_id
+WHERE l.account_id = %s AND l.owner = %s AND l.lease_until > statement_timestamp()
+  AND (a.reconciled_at >= l.taken_at OR a.reconciled_at IS NULL)
+"""
 
 # `taken_at` moves only when the owner changes or the lease had run out: then the books are looked at anew.
 _TAKE = """

@@ -9,9 +9,11 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import transaction
 from django.db.models import F
 
+from alerts.selectors.statements import rows_read
+from alerts.services.journal import transaction_needed
+from alerts.services.statements import rows_insert
 from markets.domain.instruments import FeeSchedule, MarketFacts, Side
 from markets.domain.units import Shares, decimal_from_micro, micro_from_decimal
 from markets.selectors.catalogue import market_facts
@@ -25,12 +27,15 @@ from orders.services.states import order_event, order_label, plain
 MAX_AGE_MARKETABLE_S = 10
 MAX_AGE_RESTING_S = 60
 
+_SET_ASIDE = """
+UPDATE orders_account SET reserved_cash = reserved_cash + %s WHERE id = %s AND cash >= reserved_cash + %s RETURNING id
+"""
+
 
 class ReservationError(ValueError):
     """Not enough free cash or shares; the message names what is needed and what is free."""
 
 
-@transaction.atomic
 def order_create(
     *,
     account: Account,
@@ -44,14 +49,14 @@ def order_create(
 ) -> int:
     """Create the order in state RESERVED and return its id. `size` is what the gate allowed, in millionths.
 
-    Writes `order.approved`. A key that already has an order returns that order: approving
-    twice reserves once. Raises ReservationError when the account cannot cover it.
+    Needs the caller's transaction. Writes `order.approved`. A key that already has an order returns that order:
+    approving twice reserves once. Raises ReservationError when the account cannot cover it.
     """
-    known = Order.objects.filter(client_key=placement.key).values_list("pk", flat=True).first()
-    if known is not None:
-        return known
+    transaction_needed()
+    if known := rows_read("SELECT id FROM orders_order WHERE client_key = %s", placement.key):
+        return int(known[0][0])
     reserved = _reserve(account, placement, size, facts)
-    order = Order.objects.create(
+    order = Order(
         client_key=placement.key,
         account=account,
         market_id=placement.market_id,
@@ -81,6 +86,7 @@ def order_create(
         created_at=now,
         max_age_s=MAX_AGE_RESTING_S if placement.order_type.rests else MAX_AGE_MARKETABLE_S,
     )
+    rows_insert([order])
     order_event(
         order,
         "order.approved",
@@ -110,9 +116,7 @@ def _reserve(account: Account, placement: Placement, size: int, facts: MarketFac
     amount = decimal_from_micro(
         cash_to_reserve(side=placement.side, price=placement.price, size=Shares(size), may_take=may_take, fee=fee)
     )
-    if Account.objects.filter(pk=account.pk, cash__gte=F("reserved_cash") + amount).update(
-        reserved_cash=F("reserved_cash") + amount
-    ):
+    if rows_read(_SET_ASIDE, amount, account.pk, amount):
         return amount
     cash, reserved = Account.objects.values_list("cash", "reserved_cash").get(pk=account.pk)
     free_micro = micro_from_decimal(cash - reserved)

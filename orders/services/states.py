@@ -15,11 +15,15 @@ from typing import Any
 from django.db.models import F
 
 from alerts.domain.events import Severity
+from alerts.selectors.statements import Select
 from alerts.services.journal import event_record
+from alerts.services.statements import rows_update
 from orders.domain.lifecycle import LATE_FILL, TERMINAL, VOID, OrderState, check_transition
 from orders.models import Account, Order, Position
 from orders.services.accounts import account_lock
 from orders.services.plan_states import plan_wake
+
+_LOCKED = Select(Order, "WHERE account_id = %s AND id = ANY(%s) ORDER BY id FOR NO KEY UPDATE")
 
 _KIND = {
     OrderState.DENIED: "order.refused",
@@ -52,7 +56,7 @@ def order_lock(order_id: int) -> Order:
     """Return the order, locked after its account; `order.account` is the locked account."""
     account_id = Order.objects.values_list("account_id", flat=True).get(pk=order_id)
     account = account_lock(account_id)
-    order = Order.objects.select_for_update(of=("self",), no_key=True).get(pk=order_id)
+    (order,) = _LOCKED.rows(account_id, [order_id])
     order.account = account
     return order
 
@@ -60,8 +64,7 @@ def order_lock(order_id: int) -> Order:
 def orders_lock(account_id: int, order_ids: Iterable[int]) -> list[Order]:
     """Return the account's orders among `order_ids`, locked after it and in the order of their ids."""
     account = account_lock(account_id)
-    rows = Order.objects.select_for_update(of=("self",), no_key=True)
-    orders = list(rows.filter(account_id=account_id, pk__in=list(order_ids)).order_by("id"))
+    orders = _LOCKED.rows(account_id, list(order_ids))
     for order in orders:
         order.account = account
     return orders
@@ -95,7 +98,7 @@ def order_advance(
     if to in TERMINAL:
         changes |= {"ended_at": now, "lease_until": None}
         changes["reserved"] = reservation_release(order, keep=Decimal(0))
-    if not Order.objects.filter(pk=order.pk, state=before).update(**changes):
+    if not _changed(order.pk, before, changes):
         raise StateConflict(f"order {order.pk} is no longer {before}")
     for name, value in changes.items():
         setattr(order, name, value)
@@ -111,6 +114,13 @@ def order_advance(
             now=now,
             payload={"before": before.value, "after": to.value, "reason": reason} | (payload or {}),
         )
+
+
+def _changed(order_id: int, before: OrderState, changes: dict[str, Any]) -> bool:
+    """Make the conditional step; return whether the order was still `before`."""
+    if any(hasattr(value, "resolve_expression") for value in changes.values()):
+        return bool(Order.objects.filter(pk=order_id, state=before).update(**changes))
+    return bool(rows_update(Order, changes, pk=order_id, state=before))
 
 
 def reservation_release(order: Order, *, keep: Decimal) -> Decimal:

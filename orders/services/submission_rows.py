@@ -12,12 +12,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from alerts.domain.events import Severity
+from alerts.selectors.statements import Select
+from alerts.services.statements import rows_update
 from markets.domain.units import micro_from_decimal
 from orders.domain.intents import OrderType
 from orders.domain.lifecycle import RESTING, TERMINAL, OrderState
 from orders.domain.submission import LEASE_MS, Submission
 from orders.models import Order, OrderSubmission
 from orders.services.states import StateConflict, order_advance
+
+_BY_ORDERS = Select(OrderSubmission, "WHERE order_id = ANY(%s)")
 
 # Columns of OrderSubmission that are fields of Submission under the same name.
 _SHARED = (
@@ -68,7 +72,7 @@ def row_values(after: Submission) -> dict[str, Any]:
 
 def submissions_of(order_ids: Iterable[int]) -> dict[int, OrderSubmission]:
     wanted = list(order_ids)
-    return {row.pk: row for row in OrderSubmission.objects.filter(pk__in=wanted)} if wanted else {}
+    return {row.pk: row for row in _BY_ORDERS.rows(wanted)} if wanted else {}
 
 
 def submission_store(
@@ -94,13 +98,14 @@ def submission_store(
     values = row_values(after) | row_fields
     if after.state in TERMINAL:
         values |= {"next_read_ms": None}
-    held = OrderSubmission.objects.filter(
+    if not rows_update(
+        OrderSubmission,
+        values,
         pk=order.pk,
         attempt=before.attempt,
         claimed_at_ms=before.claimed_at_ms,
         unknown_attempts=before.unknown_attempts,
-    )
-    if not held.update(**values):
+    ):
         raise StateConflict(f"order {order.pk}: attempt {before.attempt} is over already")
     for name, value in values.items():
         setattr(row, name, value)

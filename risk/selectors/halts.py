@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from django.db.models import Q, QuerySet
 
+from alerts.selectors.statements import rows_read
 from orders.domain.lifecycle import Environment, TradingState
 from orders.selectors.portfolio import account_list
 from risk.models import Halt
+
+_KINDS = "SELECT kind FROM risk_halt WHERE lifted_at IS NULL AND (account_id = %s OR account_id IS NULL)"
 
 
 def halt_rows(*, open_only: bool = True, account_id: int | None = None) -> QuerySet[Halt]:
@@ -21,7 +24,7 @@ def halt_rows(*, open_only: bool = True, account_id: int | None = None) -> Query
 
 def halted_state(account_id: int) -> TradingState:
     """Return the trading state that the open halts impose on the account. A kill has its own switch."""
-    kinds = set(halt_rows(account_id=account_id).values_list("kind", flat=True))
+    kinds = {kind for (kind,) in rows_read(_KINDS, account_id)}
     if Halt.Kind.HALTED in kinds:
         return TradingState.HALTED
     return TradingState.REDUCE_ONLY if Halt.Kind.REDUCE_ONLY in kinds else TradingState.ACTIVE

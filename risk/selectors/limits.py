@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from django.db.models import Q
-
+from alerts.selectors.statements import Select
 from markets.domain.units import Usd, micro_from_decimal
 from orders.domain.intents import OriginKind
 from risk.domain.context import OriginRef
 from risk.domain.limits import Limits, OriginLimits
-from risk.models import AccountLimits, RiskProfile
 from risk.models import OriginLimits as OriginLimitsRow
+from risk.models import RiskProfile
+
+_PROFILE = Select(RiskProfile, "WHERE id = (SELECT profile_id FROM risk_accountlimits WHERE account_id = %s)")
+_OVERRIDES = Select(
+    OriginLimitsRow, "WHERE (origin_kind, origin_id) IN (SELECT * FROM unnest(%s::text[], %s::bigint[]))"
+)
 
 
 def limits_get(account_id: int) -> Limits | None:
     """Return the account's limits, or None when it has no profile: then the gate refuses everything."""
-    row = AccountLimits.objects.select_related("profile").filter(account_id=account_id).first()
-    return None if row is None else limits_from_row(row.profile)
+    row = _PROFILE.first(account_id)
+    return None if row is None else limits_from_row(row)
 
 
 def limits_from_row(row: RiskProfile) -> Limits:
@@ -47,9 +51,10 @@ def limits_from_row(row: RiskProfile) -> Limits:
 
 def origin_limits_get(origins: Iterable[OriginRef]) -> dict[OriginRef, OriginLimits]:
     """Return the overrides of those of `origins` that have some."""
-    which = Q(pk__in=[])
-    for kind, origin_id in origins:
-        which |= Q(origin_kind=kind, origin_id=origin_id)
+    wanted = list(origins)
+    if not wanted:
+        return {}
+    kinds, ids = [str(kind) for kind, _ in wanted], [origin_id for _, origin_id in wanted]
     return {
         (OriginKind(row.origin_kind), row.origin_id): OriginLimits(
             exposure=None if row.exposure is None else _usd(row.exposure),
@@ -57,7 +62,7 @@ def origin_limits_get(origins: Iterable[OriginRef]) -> dict[OriginRef, OriginLim
             open_orders=row.open_orders,
             daily_loss=None if row.daily_loss is None else _usd(row.daily_loss),
         )
-        for row in OriginLimitsRow.objects.filter(which)
+        for row in _OVERRIDES.rows(kinds, ids)
     }
 
 

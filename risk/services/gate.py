@@ -164,7 +164,7 @@ class GateDesk:
             row = accounts.account_lock(self.account_id)
             account = GateAccount(
                 row=row,
-                portfolio=portfolio_get(self.account_id, now=now),
+                portfolio=portfolio_get(self.account_id, now=now, row=row),
                 limits=limits_get(self.account_id),
                 book=VerdictBook(account_id=self.account_id, environment=row.environment, by=self.by),
                 mode=self.mode,

@@ -15,6 +15,7 @@ from django.db.models import F
 
 from alerts.domain.events import Severity
 from alerts.services.journal import event_record
+from alerts.services.statements import rows_insert, rows_update
 from markets.domain.units import Shares, decimal_from_micro, text_from_micro
 from risk.domain.verdicts import Check, Decision, Verdict
 from risk.models import RiskVerdict
@@ -36,11 +37,11 @@ class VerdictBook:
 
     def approved(self, verdict: Verdict, *, now: datetime) -> int:
         row = self._row(verdict, now)
-        row.save(force_insert=True)
+        rows_insert([row])
         return row.pk
 
     def placed(self, verdict_id: int, order_id: int) -> None:
-        RiskVerdict.objects.filter(pk=verdict_id).update(order_id=order_id)
+        rows_update(RiskVerdict, {"order_id": order_id}, pk=verdict_id)
 
     def withdrawn(self, verdict_id: int, verdict: Verdict, *, reason: str) -> Verdict:
         """Turn a stored approval into a refusal, because the money could not be set aside."""

@@ -15,6 +15,7 @@ from django.db import transaction
 
 from alerts.domain.events import Severity
 from alerts.services.journal import event_record, events_together
+from alerts.services.statements import rows_update
 from markets.domain.answers import AnswerKind, OrderAnswer
 from markets.domain.units import decimal_from_micro, micro_from_decimal
 from orders.domain import submission
@@ -129,14 +130,18 @@ def _words(after: Submission, answer: OrderAnswer) -> dict[str, object]:
 
 def _attempt_close(item: Posted) -> None:
     sent = item.sent
-    SendAttempt.objects.filter(
-        order_id=item.claimed.order_id, kind=SendAttempt.Kind.POST, number=item.claimed.attempt
-    ).update(
-        first_byte_at=None if sent.first_byte_ms is None else moment(sent.first_byte_ms),
-        answered_at=moment(sent.answered_ms),
-        answer=sent.answer.alone.value,
-        code=sent.answer.code[:60],
-        said=sent.answer.said[:300],
+    rows_update(
+        SendAttempt,
+        {
+            "first_byte_at": None if sent.first_byte_ms is None else moment(sent.first_byte_ms),
+            "answered_at": moment(sent.answered_ms),
+            "answer": sent.answer.alone.value,
+            "code": sent.answer.code[:60],
+            "said": sent.answer.said[:300],
+        },
+        order=item.claimed.order_id,
+        kind=SendAttempt.Kind.POST,
+        number=item.claimed.attempt,
     )
 
 

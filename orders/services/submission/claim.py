@@ -15,6 +15,7 @@ from datetime import datetime
 from django.db import transaction
 
 from alerts.services.journal import events_together
+from alerts.services.statements import rows_insert
 from markets.domain.units import decimal_from_micro
 from orders.domain import submission
 from orders.domain.lifecycle import OrderState
@@ -183,7 +184,7 @@ def _store_first(items: Sequence[tuple[Order, OrderSubmission, Submission]], *, 
     for _, row, after in items:
         for name, value in row_values(after).items():
             setattr(row, name, value)
-    OrderSubmission.objects.bulk_create([row for _, row, _ in items])
+    rows_insert([row for _, row, _ in items])
     for order, row, after in items:
         order_advance(
             order,
@@ -198,7 +199,9 @@ def _store_first(items: Sequence[tuple[Order, OrderSubmission, Submission]], *, 
 
 
 def _attempts_record(claimed: Sequence[Claimed], *, now: datetime) -> None:
-    SendAttempt.objects.bulk_create(
-        SendAttempt(order_id=item.order_id, kind=SendAttempt.Kind.POST, number=item.attempt, claimed_at=now)
-        for item in claimed
+    rows_insert(
+        [
+            SendAttempt(order_id=item.order_id, kind=SendAttempt.Kind.POST, number=item.attempt, claimed_at=now)
+            for item in claimed
+        ]
     )

@@ -12,11 +12,12 @@ from datetime import datetime
 
 from django.conf import settings
 
+from alerts.selectors.statements import rows_read
 from markets.domain.instruments import Side
 from markets.domain.units import micro_from_decimal
 from markets.selectors.trading import OutcomeTerms, outcome_terms
 from orders.domain.intents import OrderType, OriginKind
-from orders.domain.lifecycle import Environment, OrderState, TradingState
+from orders.domain.lifecycle import Environment, TradingState
 from orders.domain.readiness import LiveConditions, send_obstacle
 from orders.models import Account, Order
 from orders.selectors.conditions import conditions_by_outcome
@@ -49,10 +50,14 @@ def gathered(account: Account, orders: Sequence[Order]) -> Gathered:
 
 def unknown_wishes(account_id: int) -> dict[Wish, int]:
     """Return what the account has sent without knowing what became of it: nothing may replace it (I5)."""
-    rows = Order.objects.filter(
-        account_id=account_id, state__in=(OrderState.UNKNOWN, OrderState.QUARANTINED)
-    ).values_list("origin_kind", "origin_id", "outcome_id", "side", "pk")
-    return {(kind, origin, outcome, side): pk for kind, origin, outcome, side, pk in rows}
+    return {
+        (kind, origin, outcome, side): pk
+        for kind, origin, outcome, side, pk in rows_read(
+            "SELECT origin_kind, origin_id, outcome_id, side, id FROM orders_order"
+            " WHERE account_id = %s AND state IN ('unknown', 'quarantined')",
+            account_id,
+        )
+    }
 
 
 def wish_of(order: Order) -> Wish:

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import Error
 
 from alerts.domain.events import Severity
+from alerts.selectors.statements import Select, rows_read
 from alerts.services.journal import event_record
 from markets.venues.base import VenueError
 from markets.venues.trading import OrderGateway
@@ -35,6 +36,9 @@ from orders.services.submission_rows import milliseconds
 log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+_ACCOUNT = Select(Account, "WHERE id = %s")
+_ORDERS = Select(Order, "WHERE account_id = %s AND id = ANY(%s) AND state = ANY(%s) ORDER BY id")
+_BATCHES = "SELECT 1 FROM orders_account WHERE id = %s AND batch_orders"
 TELL_EVERY_S = 60.0
 _looked: dict[tuple[str, str], float] = {}
 _told: dict[str, float] = {}  # signing key -> monotonic seconds of the last word about its budget
@@ -55,8 +59,8 @@ def running_clock(now: datetime) -> Clock:
 def claims_make(account_id: int, order_ids: Sequence[int], clock: Clock) -> Claims:
     """Make, sign and claim what may go now. Raises NotInThisProcess, and KeyRefused where no gateway opens."""
     keyholder.gateway(account_id)  # nothing is claimed that could not be sent
-    account = Account.objects.get(pk=account_id)
-    orders = list(Order.objects.filter(pk__in=list(order_ids), account_id=account_id, state__in=UNSENT).order_by("pk"))
+    (account,) = _ACCOUNT.rows(account_id)
+    orders = _ORDERS.rows(account_id, list(order_ids), list(UNSENT))
     orders, later = _within_budget(account, orders, clock)
     if not orders:
         return Claims(later=later)
@@ -100,7 +104,7 @@ def _budget_tell(account: Account, count: int, wait_s: float, *, now: datetime) 
 
 def parts_of(account_id: int, claimed: Sequence[Claimed]) -> list[list[Claimed]]:
     """Return which claimed orders leave in one request: one each, unless the account allows batches."""
-    if len(claimed) < 2 or not Account.objects.filter(pk=account_id, batch_orders=True).exists():
+    if len(claimed) < 2 or not rows_read(_BATCHES, account_id):
         return [[item] for item in claimed]
     return [list(claimed[i : i + MOST_TOGETHER]) for i in range(0, len(claimed), MOST_TOGETHER)]
 
