@@ -155,8 +155,7 @@ def bodies(desk: DeskRows) -> dict[tuple[str, str], dict[str, Any]]:
         ("post", "orders/cancel-all"): {"account": desk.account.pk},
         ("post", "orders/<int:order_id>/cancel"): {},
         ("post", "orders/<int:order_id>/replace"): {"price": "0.30", "size": "10"},
-        ("post", "orders/<int:order_id>/replace"): (401, 403, 400, 400),  # it is on its way out by now
-    ("post", "orders/cancel-market"): {"account": desk.account.pk, "market": other.market_id},
+        ("post", "orders/cancel-market"): {"account": desk.account.pk, "market": other.market_id},
         ("post", "heartbeat"): {"account": desk.account.pk, "wanted": True},
         ("post", "chain/sets"): {
             "account": desk.account.pk, "market": other.market_id, "kind": "split", "amount": "1",
