@@ -4,8 +4,12 @@ Real gate, real claim, real signatures, real HTTP to a local exchange in a proce
 fsync on throw-away stores. A decision is what a strategy has just made; the clock runs from there through
 the gate's transaction, the durable claim and the sender threads to the moment the first byte leaves.
 
-Two measurements: a steady flow of single orders, then bursts of 100 orders in one second (decisions of
-five, like a strategy's quotes). Orders rest and are cancelled a second later, so books stay as they are.
+Two measurements: a steady flow of single orders, then bursts of 100 orders in one second: 25 decisions of
+four orders each, as a strategy quotes, spread over four accounts with a signing key each. Bursts are told one by
+one and by their median. Orders rest and are cancelled a second later, so books stay as they are.
+
+Processor time is told per order: of this process (gate, claim, sending, answers and the drivers), and of
+Postgres's backends that are there at the end. Another busy program on the machine moves the walls, not these.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -31,6 +36,7 @@ from typing import Any
 
 TARGET_P50_MS, TARGET_P99_MS = 40.0, 150.0
 PROJECT = Path(__file__).resolve().parents[2]
+BURST_DECISIONS, BURST_SIZE = 25, 4
 ACCOUNTS = 4  # a venue takes about 40 orders a second from one signing key
 
 
@@ -38,7 +44,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=20, help="length of the steady flow; 600 for a long look")
     parser.add_argument("--rate", type=int, default=20, help="orders a second of the steady flow")
-    parser.add_argument("--bursts", type=int, default=3, help="bursts of 100 orders in a second")
+    parser.add_argument("--bursts", type=int, default=5, help="bursts of 100 orders in a second")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--tidy", help=argparse.SUPPRESS)
     options = parser.parse_args(words)
@@ -142,21 +148,51 @@ def _measure(options: argparse.Namespace) -> int:
                 }
                 for number in range(options.bursts):
                     time.sleep(2)
-                    results[f"burst {number + 1} of 100/s"] = bench.run("burst", decisions=20, per_s=20, size=5)
+                    results[f"burst {number + 1} of 100/s"] = bench.run(
+                        "burst", decisions=BURST_DECISIONS, per_s=BURST_DECISIONS, size=BURST_SIZE
+                    )
+                bursts = [found for name, found in results.items() if name.startswith("burst")]
+                if bursts:
+                    results[f"median of {len(bursts)} bursts of 100/s ({BURST_SIZE} orders a decision)"] = _median(
+                        bursts
+                    )
             finally:
                 senders.stop(10)
                 ownership.stop()
                 bench.stop()
-            sys.stdout.write(json.dumps(results, indent=2) + "\n")
+            load = " ".join(f"{part:.1f}" for part in os.getloadavg())
+            sys.stdout.write(json.dumps(results | {"load averages at the end": load}, indent=2) + "\n")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     bad = [
         name
         for name, found in results.items()
+        if not name.startswith("burst ")  # one burst is a sample; their median is what counts
         if found["sent"] < max(1, found["orders"]) or found["p50_ms"] > TARGET_P50_MS or found["p99_ms"] > TARGET_P99_MS
     ]
     sys.stdout.write(f"misses the target: {', '.join(bad)}\n" if bad else "every target is met\n")
     return 1 if bad else 0
+
+
+def _median(bursts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the middle of each figure; an order that was not sent in any burst stays a miss."""
+    names = ("p50_ms", "p90_ms", "p99_ms", "most_ms", "processor_ms_per_order", "postgres_ms_per_order")
+    middle = {n: round(statistics.median(b.get(n, float("inf")) for b in bursts), 1) for n in names}
+    return {"orders": sum(b["orders"] for b in bursts), "sent": sum(b["sent"] for b in bursts)} | middle
+
+
+def _postgres_s() -> dict[int, float]:
+    """Return the processor seconds used so far by each backend, by process id."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'")
+        pids = [pid for (pid,) in cursor.fetchall()]
+    used = {}
+    for pid in pids:
+        with suppress(OSError):
+            used[pid] = int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+    return used
 
 
 def _tidy(given: dict[str, Any]) -> int:
@@ -257,14 +293,18 @@ class Bench:
             threading.Thread(target=self._drive, args=(flow, due[k::ACCOUNTS], self.accounts[k], size, name))
             for k in range(ACCOUNTS)
         ]
-        used = time.process_time()
+        used, before = time.process_time(), _postgres_s()
         for driver in drivers:
             driver.start()
         for driver in drivers:
             driver.join()
         time.sleep(1.0)
-        used = time.process_time() - used
-        return flow.figures() | {"processor_ms_per_order": round(1000 * used / (decisions * size), 1)}
+        used, after = time.process_time() - used, _postgres_s()
+        postgres = sum(after[pid] - before.get(pid, 0.0) for pid in after)
+        return flow.figures() | {
+            "processor_ms_per_order": round(1000 * used / (decisions * size), 1),
+            "postgres_ms_per_order": round(1000 * postgres / (decisions * size), 1),
+        }
 
     def _drive(self, flow: Flow, due: list[tuple[float, int]], account: Any, size: int, name: str) -> None:
         from django.db import connection

@@ -31,6 +31,7 @@ def test_different_requests_are_not_timed() -> None:
             benchmark.check(sides, memory, made)
 
 
-def test_without_the_tests_the_command_says_where_to_run_it(tmp_path: object) -> None:
+@pytest.mark.parametrize("words", [[], ["--durable"]])
+def test_without_the_tests_the_command_says_where_to_run_it(tmp_path: object, words: list[str]) -> None:
     with override_settings(BASE_DIR=tmp_path), pytest.raises(CommandError, match="run this from a checkout"):
-        call_command("benchmark_sending")
+        call_command("benchmark_sending", *words)
