@@ -81,6 +81,9 @@ class AccountGateways:
         account = Account.objects.filter(pk=account_id).exclude(environment=Environment.PAPER).first()
         if account is None:
             raise KeyRefused(f"account {account_id} has no connection: paper accounts trade inside polybot")
+        if account.connection == "away":
+            # Another exchange would answer that it knows none of its orders, and an absence counts as evidence.
+            raise KeyRefused(f"account {account_id} is away: {account.connection_note}")
         credentials = self.credentials(account_id)
         wallet = WalletFacts(
             wallet_address=account.wallet_address,

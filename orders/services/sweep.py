@@ -18,7 +18,7 @@ from orders.services.kill import empty_read_record, kill_confirmed, killed
 from orders.services.paper import order_lost, paper_sync, pending_venue_orders
 from orders.services.states import order_advance, order_lock
 from orders.services.submission import tend as tending
-from orders.services.submission.killing import account_clear, connected_accounts, unresolved_count
+from orders.services.submission.killing import accounts_clear, connected_accounts, unresolved_count
 from orders.services.submission.stages import running_clock
 from orders.services.submission.tend import left_behind, tend
 
@@ -77,9 +77,9 @@ def kill_enforce(now: datetime) -> int:
         return asked  # the trader clears and counts
     if accounts and kill_confirmed() and not unresolved_count():
         return asked
-    cleared = [account_clear(account_id, now) for account_id in accounts]
+    cleared = accounts_clear(accounts, now)
     paper_empty = not PaperOrder.objects.filter(state=PaperOrder.State.LIVE).exists()
-    empty_read_record(empty=paper_empty and all(cleared), now=now, unresolved=unresolved_count())
+    empty_read_record(empty=paper_empty and cleared, now=now, unresolved=unresolved_count())
     return asked
 
 

@@ -64,6 +64,7 @@ def cancels_due(now: datetime) -> dict[int, list[int]]:
     rows = (
         Order.objects.filter(state__in=ASKABLE, cancel_requested_at__isnull=False, submission__ending="")
         .exclude(account__environment=Environment.PAPER)
+        .exclude(account__connection="away")
         .values_list("account_id", "pk")
         .order_by("pk")
     )

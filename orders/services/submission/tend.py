@@ -104,6 +104,7 @@ def left_behind(now: datetime) -> list[tuple[int, str]]:
 
 def _unsent(now: datetime) -> dict[int, list[int]]:
     rows = Order.objects.filter(state__in=UNSENT).exclude(account__environment=Environment.PAPER)
+    rows = rows.exclude(account__connection="away")
     fresh = Q(created_at__gt=now - timedelta(seconds=UNSENT_AFTER_S))
     waiting = Q(submission__not_before_ms__gt=milliseconds(now))
     found: dict[int, list[int]] = {}

@@ -71,6 +71,7 @@ class Resolved:
 def accounts_due(now: datetime) -> list[int]:
     """Return the accounts that have an order to read now."""
     rows = OrderSubmission.objects.filter(_is_due(now), order__state__in=OPEN)
+    rows = rows.exclude(order__account__connection="away")  # another exchange knows nothing of them
     return sorted(set(rows.values_list("order__account_id", flat=True)))
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import islice
 
 import pytest
 from django.utils import timezone
@@ -8,14 +9,15 @@ from django.utils import timezone
 from markets.domain.trading import CancelAnswer
 from markets.models import Market, Outcome
 from orders.models import Account, KillSwitch, Order, OrderSubmission, SendAttempt
-from orders.services import kill
+from orders.services import keyholder, kill
 from orders.services.execution import cancel_all, cancel_market, order_cancel_request, orders_submit
 from orders.services.invariants import check_invariants
+from orders.services.submission import killing
 from orders.services.submission.stages import running_clock
 from orders.services.submission.tend import tend
 from orders.services.sweep import orders_sweep
 from tests.live_desk import LiveDesk
-from tests.orders.services.submission.conftest import Line
+from tests.orders.services.submission.conftest import Line, dear_outcomes
 
 pytestmark = pytest.mark.django_db
 
@@ -81,7 +83,8 @@ def test_many_orders_are_cancelled_in_one_request(
 def test_the_orders_of_one_market_are_cancelled_and_no_others(
     desk: LiveDesk, resting: list[Order], account: Account, line: Line, now: datetime
 ) -> None:
-    elsewhere = desk.order(account, desk.outcome(1), price="0.03", size="20", now=now)
+    _, other = islice(dear_outcomes(desk), 2)
+    elsewhere = desk.order(account, other, price="0.03", size="20", now=now)
     orders_submit([elsewhere.pk], now)
     assert cancel_market(account.pk, resting[0].market_id, "leave", "ada", now) == 3
     round_at(later(now, 1))
@@ -160,3 +163,39 @@ def test_a_kill_is_not_confirmed_while_an_order_may_still_arrive(
         orders_sweep(later(now, at_s))
     assert fresh(order).state == "unknown"
     assert kill.kill_confirmed() is False
+
+
+def test_an_account_of_another_exchange_is_not_asked_and_holds_no_kill_up(
+    desk: LiveDesk, resting: list[Order], account: Account, line: Line, now: datetime
+) -> None:
+    Order.objects.filter(pk=resting[0].pk).update(state="unknown")
+    OrderSubmission.objects.update(unknown_since_ms=1, next_read_ms=1)
+    Account.objects.filter(pk=account.pk).update(connection="away", connection_note="elsewhere")
+    keyholder.forget(account.pk)  # a desk that moves to another exchange starts anew
+    kill.kill_set("drill", "ada", now)
+    for at_s in (1, 11, 21, 32):
+        orders_sweep(later(now, at_s))
+    assert kill.kill_confirmed() is True
+    assert (line.cancels, fresh(resting[0]).state) == ([], "unknown")
+    with pytest.raises(keyholder.KeyRefused, match="away: elsewhere"):
+        keyholder.gateway(account.pk)
+
+
+def test_an_account_whose_venue_hangs_takes_nothing_from_the_others(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time, asked = [now], list[tuple[int, float]]()
+
+    def clear(account_id: int, at: datetime) -> bool | None:
+        asked.append((account_id, (at - now).total_seconds()))
+        time[0] = later(time[0], 15)
+        return None if account_id == 1 else True
+
+    monkeypatch.setattr(killing, "account_clear", clear)
+    monkeypatch.setattr(killing, "running_clock", lambda _: lambda: time[0])
+    assert killing.accounts_clear([1, 2, 3], now) is False
+    assert asked == [(1, 0), (2, 15)]
+    now = time[0] = later(now, 60)
+    asked.clear()
+    assert killing.accounts_clear([1, 2, 3], now) is False
+    assert asked == [(3, 0), (1, 15)]
