@@ -1,7 +1,7 @@
 """`manage.py test`: throw-away stores in a temporary folder, pytest, and nothing left behind.
 
 Without a path the whole suite runs in two halves side by side, each on stores of its own: the
-desks and browsers that `SLOW` starts mostly wait, while the other half mostly computes.
+desks, browsers and exchanges that `SLOW` starts mostly wait, while the other half mostly computes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import IO
 
 from polybot.supervisor import stores
 
-SLOW = ("tests/end_to_end", "tests/browser")
+SLOW = ("tests/end_to_end", "tests/browser", "tests/polybot/sandbox", "tests/faults")
 NO_TESTS_COLLECTED = 5  # pytest's exit code; fine for one half when -k or -m chose from the other
 
 

@@ -42,10 +42,10 @@ def test_a_hanging_request_outlasts_its_client(urls: dict[str, str]) -> None:
 def test_an_address_in_excess_is_delayed_before_it_is_refused(urls: dict[str, str]) -> None:
     control(urls, "limits", addresses=True, scale=0.04, patience_ms=60_000)  # /ok: 4 in 10 s
     try:
-        for _ in range(4):
-            assert httpx.get(f"{urls['clob']}/ok", timeout=5).status_code == 200
+        # On a busy machine a place of the window may be taken, or free again, by the time of a request.
         with pytest.raises(httpx.ReadTimeout):
-            httpx.get(f"{urls['clob']}/ok", timeout=0.3)
+            for _ in range(12):
+                assert httpx.get(f"{urls['clob']}/ok", timeout=1).status_code == 200
         control(urls, "limits", patience_ms=0)
         # How many of the window's four places are free by now depends on how long the wait took; five never are.
         answers = [httpx.get(f"{urls['clob']}/ok", timeout=5).status_code for _ in range(5)]
