@@ -224,6 +224,70 @@ def test_a_replacement_is_sized_after_the_old_orders_end() -> None:
         assert plan_next(wanted, [], replace(scene(), replaced=waiting)).places == ()
 
 
+def test_an_open_child_takes_its_whole_size_and_an_ended_one_what_it_filled() -> None:
+    assert child(filled="12", phase=Phase.WORKING).used == child(filled="12", phase=Phase.UNKNOWN).used == micro("30")
+    assert replace(child(filled="12"), voided=micro("3")).used == micro("15")
+
+
+def test_buys_are_committed_with_what_they_paid_and_may_still_pay() -> None:
+    both = plan(PlanKind.BASKET, leg(0), leg(1, side=Side.SELL))
+    children = [child(1, paid=micro("6"), reserved=micro("2")), child(2, leg=1, paid=micro("9"), reserved=micro("1"))]
+    assert plans.committed(both, children) == micro("8")
+
+
+def test_a_plans_bound_is_worst_prices_worst_fees_and_rounding_of_every_order() -> None:
+    # 30 x 0.55 = 16.50; 30 x 0.04 x 0.25 = 0.30 and 0.001; twelve orders, each up to 0.001002 of rounding more.
+    assert plans.cost_bound([leg(), leg(1, side=Side.SELL)], FEES, orders=12) == micro("16.813024")
+
+
+def test_a_lot_and_a_dollar_are_enough() -> None:
+    assert not plans.is_too_small(leg(), micro("0.5"), micro("2"))
+    assert plans.is_too_small(leg(), micro("0.5"), micro("1.99"))
+    sale = leg(side=Side.SELL)
+    assert not plans.is_too_small(sale, micro("0.5"), plans.LOT)
+    assert plans.is_too_small(sale, micro("0.5"), plans.LOT - 1)
+
+
+def test_a_plan_that_is_over_or_being_undone_does_nothing() -> None:
+    assert {state for state in PlanState if not state.is_over} == {PlanState.ACTIVE, PlanState.UNWINDING}
+    chased = plan(PlanKind.CHASE, prices=[micro("0.5"), micro("0.55")])
+    for state in set(PlanState) - {PlanState.ACTIVE}:
+        assert plan_next(replace(chased, state=state), [], scene()) == plans.Steps()
+
+
+def test_when_its_time_is_over_what_works_is_cancelled_once_and_then_the_plan_ends() -> None:
+    chased = plan(PlanKind.CHASE, prices=[micro("0.5"), micro("0.55")])
+    late, working = scene(START + 60_000), child(7, filled="12", phase=Phase.WORKING)
+    steps = plan_next(chased, [working], late)
+    assert (steps.cancels, steps.again_ms, steps.end) == ((7,), START + 61_000, None)
+    assert plan_next(chased, [replace(working, ending=True)], late).cancels == ()
+    ended = plan_next(chased, [replace(working, phase=Phase.ENDED)], late)
+    assert (ended.end, ended.reason) == (PlanState.EXPIRED, "its time is over")
+    assert plan_next(chased, [child(7, filled="30")], late).end is PlanState.DONE
+
+
+def test_a_replacement_rests_on_when_its_plan_is_over() -> None:
+    wanted = plan(PlanKind.REPLACE, filled=0, order_type="gtc")
+    steps = plan_next(wanted, [child(7, size="20", phase=Phase.WORKING)], scene(START + 60_000))
+    assert (steps.cancels, steps.end) == ((), PlanState.EXPIRED)
+
+
+def test_one_whole_leg_of_two_is_not_a_filled_basket() -> None:
+    steps = plan_next(basket(BasketPolicy.BEST_EFFORT), [child(filled="30")], scene(START + 60_000))
+    assert (steps.end, steps.reason) == (PlanState.EXPIRED, "its time is over")
+
+
+def test_before_its_first_moment_a_sliced_plan_waits_for_it() -> None:
+    steps = plan_next(twap(), [], scene(START - 700))
+    assert (steps.places, steps.again_ms) == ((), START)
+
+
+@pytest.mark.parametrize(("smallest", "rests"), [("10", True), ("10.01", False)])
+def test_a_joining_slice_of_the_venues_smallest_size_rests(smallest: str, rests: bool) -> None:
+    steps = plan_next(twap(child=slices.JOIN, smallest=micro(smallest)), [], scene())
+    assert bool(steps.places) is rests
+
+
 # Any world ------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ import pytest
 from markets.domain.instruments import FeeSchedule, Side
 from markets.domain.units import ONE, Price, Shares, Usd, notional_up
 from markets.venues.simulated.fees import taker_fee
-from orders.domain.reserve import FEE_ROUNDING, cash_to_reserve, worst_taker_fee
+from orders.domain.reserve import cash_to_reserve, worst_taker_fee
 from tests.factories.orders import micro
 
 
@@ -19,15 +19,15 @@ from tests.factories.orders import micro
 )
 def test_the_fee_bound_is_that_of_the_dearest_price_in_reach(price: str, worst: str) -> None:
     bound = worst_taker_fee(price=Price(micro(price)), size=Shares(micro(10)), fee=FeeSchedule(rate_ppm=40_000))
-    assert bound == micro(worst) + FEE_ROUNDING
+    assert bound == micro(worst) + 1_000  # for rounding
 
 
 def test_a_squared_fee_curve_is_bounded_by_its_own_peak() -> None:
     squared = FeeSchedule(rate_ppm=40_000, exponent=2)
-    # 10 x 0.04 x 0.25 x 0.25, and at 0.20: 10 x 0.04 x 0.16 x 0.16
+    # 10 x 0.04 x 0.25 x 0.25, and at 0.20: 10 x 0.04 x 0.16 x 0.16; 0.001 for rounding each
     peak = worst_taker_fee(price=Price(micro("0.60")), size=Shares(micro(10)), fee=squared)
     below = worst_taker_fee(price=Price(micro("0.20")), size=Shares(micro(10)), fee=squared)
-    assert (peak, below) == (micro("0.025") + FEE_ROUNDING, micro("0.01024") + FEE_ROUNDING)
+    assert (peak, below) == (micro("0.026"), micro("0.01124"))
 
 
 def test_a_sell_sets_aside_no_cash_and_a_free_market_no_fee() -> None:

@@ -197,6 +197,26 @@ def test_a_release_needs_time_reads_and_explained_balances() -> None:
     assert found is not None and found.state is S.LIVE
 
 
+def test_a_release_is_a_step_of_its_own_and_waits_for_the_clock() -> None:
+    held = replace(unknown(), state=S.QUARANTINED, next_read_ms=None, empty_reads=submission.RELEASE_READS - 1)
+    ready = replace(held, empty_reads=submission.RELEASE_READS)
+    for order, wanted in ((held, Step.WAIT), (ready, Step.RELEASE)):
+        assert submission.next_step(order, now_ms=NOW + 10**6, killed=False, wanted=True) is wanted
+    free_ms = NOW + submission.RELEASE_AFTER_MS  # counted from the last byte that left
+    assert submission.release(ready, now_ms=free_ms - 1, balances_explained=True) is None
+    assert submission.release(ready, now_ms=free_ms, balances_explained=True) is not None
+    assert submission.release(replace(ready, last_claim_ms=None), now_ms=10**9, balances_explained=True) is None
+
+
+def test_evidence_of_what_is_known_or_over_changes_nothing() -> None:
+    assert submission.after_evidence(signed(state=S.LIVE), state=S.LIVE) is None
+    assert submission.after_evidence(signed(state=S.CANCELED), state=S.LIVE) is None
+
+
+def test_no_order_may_replace_one_whose_fate_is_open() -> None:
+    assert {state for state in S if signed(state=state).is_unresolved} == {S.SENDING, S.UNKNOWN, S.QUARANTINED}
+
+
 def test_only_what_never_left_is_abandoned() -> None:
     for change, killed in (({}, True), ({"cancel_requested": True}, False), ({"max_age_at_ms": NOW}, False)):
         after = submission.abandon(signed(**change), now_ms=NOW, killed=killed)

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from markets.domain.instruments import Side
-from orders.domain.intents import INTENT_LEVEL, Origin, OriginKind
+from orders.domain.intents import INTENT_LEVEL, Origin, OriginKind, Placement
+from orders.domain.lifecycle import OrderState
 from risk.domain.context import RecentOrder, origin_ref
 from risk.rules import conduct
 from tests.factories.risk import AT, EXIT, MANUAL, ORIGIN, ask, limits, micro, portfolio, resting, wanted
@@ -88,3 +89,35 @@ def test_the_61st_order_of_a_minute_is_refused_unless_it_protects(origin: Origin
     assert check.passed is passes
     assert check.value == 61
     assert origin.kind in OriginKind
+
+
+# A plan's claim on what it may still order stands among the open orders as a new one.
+CLAIM = resting(Side.BUY, "0.50", "10", state=OrderState.NEW, origin=ORIGIN)
+
+
+def test_a_strategys_one_shot_order_waits_for_its_plan_on_the_same_side() -> None:
+    one_shot = wanted(level=INTENT_LEVEL)
+    check = ask(conduct.plan_working, one_shot, portfolio=portfolio(open_orders=(CLAIM,)))
+    assert (check.passed, check.value, check.limit) == (False, 1, 0)
+    assert check.note == "a plan of this strategy already works on this outcome and side"
+
+
+@pytest.mark.parametrize(
+    "placement",
+    [
+        wanted(level=0),  # a quote
+        wanted(level=INTENT_LEVEL, origin=MANUAL),
+        wanted(level=INTENT_LEVEL, outcome_id=2),
+        wanted(Side.SELL, level=INTENT_LEVEL),
+        wanted(level=INTENT_LEVEL, origin=Origin(kind=OriginKind.STRATEGY, id=2, label="maker 2")),
+    ],
+    ids=["quote", "person", "other outcome", "other side", "other strategy"],
+)
+def test_a_plan_holds_back_nothing_else(placement: Placement) -> None:
+    check = ask(conduct.plan_working, placement, portfolio=portfolio(open_orders=(CLAIM,)))
+    assert (check.passed, check.value, check.limit) == (True, 0, 0)
+
+
+def test_an_order_that_rests_is_no_plan() -> None:
+    some = portfolio(open_orders=(resting(Side.BUY, "0.50", "10", origin=ORIGIN),))
+    assert ask(conduct.plan_working, wanted(level=INTENT_LEVEL), portfolio=some).passed

@@ -34,6 +34,12 @@ def test_a_gain_is_no_loss() -> None:
     assert ask(loss.drawdown, portfolio=up).value == 0
 
 
+def test_an_account_that_never_had_anything_has_no_drawdown() -> None:
+    empty = portfolio(cash="0")
+    check = ask(loss.drawdown, portfolio=empty, limits=limits(drawdown_stop_bps=1))
+    assert (check.value, check.passed) == (0, True)
+
+
 def test_drawdown_counts_from_the_peak() -> None:
     down = portfolio(equity="1026", day_start_equity="1000", peak_equity="1080")  # 54 / 1080 = 5 %
     check = ask(loss.drawdown, portfolio=down, limits=limits(drawdown_stop_bps=500))
