@@ -14,18 +14,14 @@ from functools import wraps
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.forms import PasswordChangeForm
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 from kombu.exceptions import OperationalError
 
 from alerts.selectors import screens as alert_pages
-from alerts.services import channels, journal
+from alerts.services import channels
 from markets.selectors import catalogue
 from markets.selectors import screens as market_pages
 from markets.services import watch
@@ -40,8 +36,6 @@ from polybot.dashboard.ticket_plans import ticket_draft
 from polybot.dashboard.views.choices import safe_next
 from polybot.dashboard.views.market import order_preview
 from polybot.dashboard.views.scope import account_ids
-from polybot.identity import keys
-from polybot.identity.models import ApiKey
 from polybot.identity.step_up import StepUpError, password_confirm
 from risk.selectors import screens as risk_pages
 from risk.selectors.halts import lift_is_grave
@@ -68,13 +62,13 @@ def action(view: Action) -> Action:
         try:
             return view(request, *args, **kwargs)
         except (HaltError, StateError, StepUpError) as error:
-            messages.error(request, _sentence(str(error)))
+            messages.error(request, sentence(str(error)))
             return HttpResponseRedirect(_back(request))
 
     return require_POST(wrapped)
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
@@ -87,7 +81,7 @@ def _back(request: HttpRequest, fallback: str = "") -> str:
     return referrer if referrer.startswith(own) else fallback or reverse("desk:cockpit")
 
 
-def _who(request: HttpRequest) -> str:
+def who(request: HttpRequest) -> str:
     return request.user.get_username()
 
 
@@ -99,7 +93,7 @@ def stop_entries(request: HttpRequest) -> HttpResponse:
     """Let the account only reduce from now on."""
     account = desk_of(request).account
     reason = request.POST.get("reason", "").strip()[:200] or "stopped by hand"
-    halts.halt_create(account.id, "reduce_only", reason, _who(request), now=timezone.now())
+    halts.halt_create(account.id, "reduce_only", reason, who(request), now=timezone.now())
     messages.success(request, f"Entries are stopped on {account.name}: only orders that reduce pass the gate.")
     return HttpResponseRedirect(_back(request))
 
@@ -107,7 +101,7 @@ def stop_entries(request: HttpRequest) -> HttpResponse:
 @action
 def cancel_all(request: HttpRequest) -> HttpResponse:
     account = desk_of(request).account
-    asked = execution.cancel_all(account.id, "cancelled by hand", _who(request), timezone.now())
+    asked = execution.cancel_all(account.id, "cancelled by hand", who(request), timezone.now())
     said = f"{asked} {'order was' if asked == 1 else 'orders were'} asked to cancel"
     messages.success(request, f"{said}; each stays fillable until the venue confirms.")
     return HttpResponseRedirect(_back(request))
@@ -119,7 +113,7 @@ def kill(request: HttpRequest) -> HttpResponse:
         messages.error(request, "Only staff can kill: it stops every account. Use stop entries for yours.")
         return HttpResponseRedirect(_back(request))
     reason = request.POST.get("reason", "").strip()[:200] or "killed by hand"
-    asked = halts.kill(reason, _who(request), now=timezone.now())
+    asked = halts.kill(reason, who(request), now=timezone.now())
     messages.warning(request, f"Killed. Nothing is sent any more; {asked} open orders were asked to cancel.")
     return HttpResponseRedirect(reverse("desk:release"))
 
@@ -132,7 +126,7 @@ def kill_release(request: HttpRequest) -> HttpResponse:
     phrase = request.POST.get("phrase", "")
     if phrase.strip().lower() == halts.RELEASE_PHRASE:
         password_confirm(request, request.POST.get("password", ""))
-    released = halts.release(_who(request), phrase, now=timezone.now())
+    released = halts.release(who(request), phrase, now=timezone.now())
     messages.success(request, "Released. Orders may be sent again." if released else "The switch was not set.")
     return HttpResponseRedirect(reverse("desk:release"))
 
@@ -148,7 +142,7 @@ def halt_lift(request: HttpRequest, halt_id: int) -> HttpResponse:
     else:
         if lift_is_grave(halt_id):
             password_confirm(request, request.POST.get("password", ""))
-        halts.halt_lift(halt_id, by=_who(request), now=timezone.now())
+        halts.halt_lift(halt_id, by=who(request), now=timezone.now())
         messages.success(request, "The halt is lifted. Others, if any, still hold the account.")
     return HttpResponseRedirect(reverse("desk:release"))
 
@@ -160,7 +154,7 @@ def halt_lift(request: HttpRequest, halt_id: int) -> HttpResponse:
 def order_cancel(request: HttpRequest, order_id: int) -> HttpResponse:
     if order_pages.order_story(order_id, account_ids=account_ids(request)) is None:
         raise Http404("no such order")
-    if execution.order_cancel_request(order_id, "cancelled by hand", _who(request), timezone.now()):
+    if execution.order_cancel_request(order_id, "cancelled by hand", who(request), timezone.now()):
         messages.success(request, "The cancel is on its way. The order may still fill until the venue confirms.")
     else:
         messages.warning(request, "Nothing to cancel: the order had ended already, or a cancel was on its way.")
@@ -186,21 +180,21 @@ def order_place(request: HttpRequest, market_id: int) -> HttpResponse:
     try:
         draft = ticket_draft(form, placement)
     except plans.PlanError as error:
-        messages.error(request, _sentence(str(error)))
+        messages.error(request, sentence(str(error)))
         return order_preview(request, market_id)
     if draft is not None:
         return _planned(request, account.id, draft)
     result = gate.review_manual(
         account.id,
         placement,
-        by=_who(request),
+        by=who(request),
         allow_smaller=request.POST.get("allow_smaller") == "1",
     )
     if result.order_id is None:
-        messages.error(request, _sentence(f"Refused by the gate: {result.verdict.message}"))
+        messages.error(request, sentence(f"Refused by the gate: {result.verdict.message}"))
         return order_preview(request, market_id)
     _submit(result.order_id)
-    said = f" {_sentence(result.verdict.message)}" if result.verdict.message else ""
+    said = f" {sentence(result.verdict.message)}" if result.verdict.message else ""
     messages.success(request, f"Order {result.order_id} passed the gate and is on its way.{said}")
     return HttpResponseRedirect(reverse("desk:order", args=[result.order_id]))
 
@@ -208,9 +202,9 @@ def order_place(request: HttpRequest, market_id: int) -> HttpResponse:
 def _planned(request: HttpRequest, account_id: int, draft: PlanDraft) -> HttpResponse:
     """Carry a chase or slices through the gate; the trader takes the first step within a second."""
     whole = replace(draft, whole=request.POST.get("allow_smaller") != "1")
-    made = plans.draft_review(account_id, whole, by=_who(request))
+    made = plans.draft_review(account_id, whole, by=who(request))
     if made.plan_id is None:
-        messages.error(request, _sentence(f"Refused by the gate: {made.message}"))
+        messages.error(request, sentence(f"Refused by the gate: {made.message}"))
         return HttpResponseRedirect(_back(request))
     messages.success(request, f"Plan {made.plan_id} passed the gate and starts within a second.")
     return HttpResponseRedirect(reverse("desk:plan", args=[made.plan_id]))
@@ -245,7 +239,7 @@ def strategy_create(request: HttpRequest) -> HttpResponse:
             account_id=account.id,
             owner=request.user,
             interval_s=int(interval) if interval.isdecimal() and len(interval) < 7 else 0,
-            by=_who(request),
+            by=who(request),
             now=timezone.now(),
         )
     except ParameterError as error:
@@ -262,7 +256,7 @@ def strategy_create(request: HttpRequest) -> HttpResponse:
 @action
 def strategy_switch(request: HttpRequest, strategy_id: int) -> HttpResponse:
     row = _strategy(request, strategy_id)
-    now, by = timezone.now(), _who(request)
+    now, by = timezone.now(), who(request)
     asked = request.POST.get("action", "")
     if asked in ("start", "observe"):
         states.strategy_start(row.pk, by=by, now=now, observe=asked == "observe")
@@ -285,7 +279,7 @@ def strategy_parameters(request: HttpRequest, strategy_id: int) -> HttpResponse:
     posted = {key: value for key, value in request.POST.items() if isinstance(value, str)}
     try:
         version, changes = configs.parameters_change(
-            row.pk, parameters_from(posted, schema), by=_who(request), now=timezone.now()
+            row.pk, parameters_from(posted, schema), by=who(request), now=timezone.now()
         )
     except ParameterError as error:
         request.session[f"parameters_{row.pk}"] = {"errors": error.errors, "typed": posted}
@@ -307,7 +301,7 @@ def strategy_version(request: HttpRequest, strategy_id: int, version: int) -> Ht
     if older is None:
         raise Http404("no such version")
     try:
-        number, changes = configs.parameters_change(row.pk, older.parameters, by=_who(request), now=timezone.now())
+        number, changes = configs.parameters_change(row.pk, older.parameters, by=who(request), now=timezone.now())
     except ParameterError as error:
         messages.error(request, f"Version {version} no longer fits the schema: {error}.")
         return HttpResponseRedirect(reverse("desk:strategy", args=[row.pk]))
@@ -346,7 +340,7 @@ def alert_test(request: HttpRequest) -> HttpResponse:
     chosen = request.POST.get("channel", "")
     rows = [row for row in alert_pages.channel_rows() if (str(row.pk) == chosen if chosen else row.enabled)]
     for row in rows:
-        delivery = channels.channel_test(row.pk, by=_who(request))
+        delivery = channels.channel_test(row.pk, by=who(request))
         if delivery.state == "sent":
             messages.success(request, f"{row}: sent.")
         else:
@@ -354,50 +348,3 @@ def alert_test(request: HttpRequest) -> HttpResponse:
     if not rows:
         messages.warning(request, "No channel is switched on. Add one in the admin, then test it.")
     return HttpResponseRedirect(reverse("desk:alerts") + "#channels")
-
-
-@require_POST
-def key_create(request: HttpRequest) -> HttpResponse:
-    try:
-        key, secret = keys.key_create(
-            request.user, name=request.POST.get("name", ""), scopes=request.POST.getlist("scopes")
-        )
-    except keys.KeyRefused as error:
-        request.session["key_error"] = _sentence(str(error))
-        return HttpResponseRedirect(reverse("desk:settings") + "#keys")
-    # In this answer and nowhere else: no redirect, because a session is a row in the database.
-    response = render(request, "dashboard/key_made.html", {"name": key.name, "secret": secret})
-    response["Cache-Control"] = "no-store"
-    return response
-
-
-@require_POST
-def key_revoke(request: HttpRequest, key_id: int) -> HttpResponse:
-    try:
-        key = keys.key_revoke(key_id, by=request.user)
-    except ApiKey.DoesNotExist as error:
-        raise Http404("no such key") from error
-    messages.success(request, f"The key {key.prefix}… is revoked; requests with it are refused from now on.")
-    return HttpResponseRedirect(reverse("desk:settings") + "#keys")
-
-
-@require_POST
-def password_change(request: HttpRequest) -> HttpResponse:
-    form = PasswordChangeForm(request.user, request.POST)
-    if not form.is_valid():
-        request.session["password_errors"] = {name: list(errors) for name, errors in form.errors.items()}
-        return HttpResponseRedirect(reverse("desk:settings") + "#password")
-    with transaction.atomic():
-        form.save()
-        journal.event_record(
-            "auth.password",
-            f"{_who(request)} changed the password",
-            stream="auth",
-            subject_kind="user",
-            subject_id=request.user.pk,
-            subject_label=_who(request),
-            actor=_who(request),
-        )
-    update_session_auth_hash(request, form.user)
-    messages.success(request, "The password is changed. Other browsers are signed out.")
-    return HttpResponseRedirect(reverse("desk:settings"))

@@ -10,7 +10,15 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
-from polybot.dashboard import account_actions, actions, claim_actions, doctor_actions, plan_actions, reconcile_actions
+from polybot.dashboard import (
+    account_actions,
+    actions,
+    claim_actions,
+    doctor_actions,
+    own_actions,
+    plan_actions,
+    reconcile_actions,
+)
 from polybot.dashboard.frame import desk_of
 from polybot.dashboard.views import (
     accounts,
@@ -104,9 +112,9 @@ urlpatterns = [
     _page("accounts/permits/new", account_actions.permit_new, "permit_new"),
     _page("accounts/permits/revoke", account_actions.permit_end, "permit_end"),
     _page("settings/", machine.settings, "settings"),
-    _page("settings/password", actions.password_change, "password_change"),
-    _page("settings/keys/new", actions.key_create, "key_create"),
-    _page("settings/keys/<int:key_id>/revoke", actions.key_revoke, "key_revoke"),
+    _page("settings/password", own_actions.password_change, "password_change"),
+    _page("settings/keys/new", own_actions.key_create, "key_create"),
+    _page("settings/keys/<int:key_id>/revoke", own_actions.key_revoke, "key_revoke"),
     _page("account", choices.account, "account"),
     path("theme", choices.theme, name="theme"),
 ]

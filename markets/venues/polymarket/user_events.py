@@ -1,8 +1,7 @@
 """What the venue tells us about our own orders and trades: the user socket, and the same rows over REST.
 
-Prices and sizes become millionths, times milliseconds. A message that cannot be read raises ParseError
-with its field's name and changes nothing. In a trade the top level describes the taker; what we did is
-in `own_legs`: our order may be any of the makers, several of them, and of the other outcome.
+Prices and sizes become millionths, times milliseconds. A message that cannot be read raises ParseError with its
+field's name. A trade's top level describes the taker; what we did is in `own_legs`: several makers, either outcome.
 """
 
 from __future__ import annotations
