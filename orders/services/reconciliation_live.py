@@ -28,7 +28,7 @@ from markets.venues.trading import OrderGateway
 from orders.domain.ledger import outcome_asset
 from orders.domain.open_items import USD, OpenItem, cash_cause, explains
 from orders.domain.reconcile import Difference, DiscrepancyKind
-from orders.models import Account, ChainAction, Fill, LedgerTransaction, Order, Position, ReconcileRun
+from orders.models import Account, ChainAction, Discrepancy, Fill, LedgerTransaction, Order, Position, ReconcileRun
 from orders.selectors.open_items import open_items
 from orders.services.accounts import account_lock
 from orders.services.invariants import check_invariants
@@ -78,7 +78,7 @@ def compare(
     )
     moved = moved_cause(payments, difference=cash - after.cash, since=account.reconciled_at)
     found += _cash(account_id, after, cash, items, foreign=again.foreign_cash, moved=moved)
-    found += _shares(after, shares, items)
+    found += _shares(account_id, after, shares, items)
     found += [
         Finding(
             difference=Difference(
@@ -245,7 +245,7 @@ def _cash(
     ]
 
 
-def _shares(ours: Figures, theirs: Mapping[str, int], items: tuple[OpenItem, ...]) -> list[Finding]:
+def _shares(account_id: int, ours: Figures, theirs: Mapping[str, int], items: tuple[OpenItem, ...]) -> list[Finding]:
     outcomes = outcome_ids_for_tokens(theirs)
     known = {outcome_id: theirs[token] for token, outcome_id in outcomes.items()}
     labels = outcome_labels({*known, *ours.shares})
@@ -265,8 +265,9 @@ def _shares(ours: Figures, theirs: Mapping[str, int], items: tuple[OpenItem, ...
                 cause=f"shares of {labels.get(outcome_id, '?')} came or went without a trade of this desk",
             )
         )
+    known_strangers = _set_aside(account_id)
     for token in sorted(set(theirs) - set(outcomes)):
-        if theirs[token]:
+        if theirs[token] and (f"token {token}"[:120], text_from_micro(theirs[token])) not in known_strangers:
             found.append(
                 Finding(
                     difference=Difference(
@@ -274,10 +275,21 @@ def _shares(ours: Figures, theirs: Mapping[str, int], items: tuple[OpenItem, ...
                         subject=f"token {token}"[:120],
                         theirs=text_from_micro(theirs[token]),
                     ),
-                    cause="the wallet holds shares of a market that this desk does not know",
+                    cause="shares of a market that this desk does not know: close this to set them aside",
                 )
             )
     return found
+
+
+def _set_aside(account_id: int) -> set[tuple[str, str]]:
+    """Return the unknown tokens, with their figures, that a person has closed: real wallets hold old dust for ever."""
+    closed = Discrepancy.objects.filter(
+        run__account_id=account_id,
+        kind=DiscrepancyKind.POSITION_DIFFERS,
+        subject__startswith="token ",
+        closed_at__isnull=False,
+    )
+    return set(closed.values_list("subject", "theirs"))
 
 
 def _refused(problem: str) -> Finding:

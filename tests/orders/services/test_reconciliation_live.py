@@ -23,6 +23,7 @@ from orders.models import (
     ReconcileRun,
 )
 from orders.services import keyholder, ownership, reconciliation_live, resync
+from orders.services.differences import difference_close
 from orders.services.foreign import foreign_acknowledge
 from orders.services.invariants import check_invariants
 from orders.services.reconciliation import live_reconcile, reconcile
@@ -239,3 +240,20 @@ def test_the_trader_takes_what_it_reconciles_and_sends_only_when_its_own_look_wa
     assert not ownership.owns(account.pk)
     keyholder.install()
     assert live_reconcile(timezone.now()) == 0
+
+
+def test_old_shares_of_an_unknown_market_are_set_aside_by_a_person_until_they_change(
+    live_desk: LiveDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = live_desk.account()
+    dust = {"size": 3_000_000}
+    monkeypatch.setattr(
+        reconciliation_live, "_theirs", lambda gateway, ours: (gateway.balances().cash, {"12345": dust["size"]})
+    )
+    found = run(account)
+    (row,) = found.discrepancies.all()
+    assert not found.clean and row.subject == "token 12345"
+    difference_close(row.pk, by="ada", reason="won years ago", now=timezone.now())
+    assert run(account).clean
+    dust["size"] += 1
+    assert not run(account).clean
