@@ -91,6 +91,11 @@ def test_the_61st_order_of_a_minute_is_refused_unless_it_protects(origin: Origin
     assert origin.kind in OriginKind
 
 
+def test_the_60th_order_of_a_minute_may_go() -> None:
+    check = ask(conduct.order_rate, orders_last_minute=59, limits=limits(orders_per_minute=60))
+    assert (check.passed, check.value, check.limit, check.note) == (True, 60, 60, "")
+
+
 # A plan's claim on what it may still order stands among the open orders as a new one.
 CLAIM = resting(Side.BUY, "0.50", "10", state=OrderState.NEW, origin=ORIGIN)
 

@@ -14,12 +14,13 @@ from tests.factories.risk import AT, ask, facts, limits, micro, portfolio, wante
 
 def test_a_market_that_is_not_in_the_catalogue_is_refused() -> None:
     check = ask(market.market_known, facts={})
-    assert not check.passed
+    assert (check.passed, check.value, check.limit) == (False, 0, 1)
     assert "sync markets" in check.note
 
 
 def test_an_outcome_of_another_market_is_refused() -> None:
-    assert not ask(market.market_known, wanted(outcome_id=77)).passed
+    check = ask(market.market_known, wanted(outcome_id=77))
+    assert (check.passed, check.value, check.limit) == (False, 0, 1)
 
 
 @pytest.mark.parametrize("rule", [market.market_open, market.time_to_close, market.metadata_age, market.fee_known])
@@ -64,7 +65,10 @@ def test_old_facts_stop_entries(side: Side, age_s: int, environment: Environment
 def test_an_unknown_fee_stops_an_entry_but_not_an_exit() -> None:
     unknown = {1: facts(fee=None)}
     assert not ask(market.fee_known, facts=unknown).passed
-    assert ask(market.fee_known, wanted(Side.SELL), facts=unknown).passed
+    exit_check = ask(market.fee_known, wanted(Side.SELL), facts=unknown)
+    assert (exit_check.passed, exit_check.note) == (True, "the fee of this market is not known")
+    known = ask(market.fee_known)
+    assert (known.passed, known.value, known.note) == (True, 1, "")
 
 
 @pytest.mark.parametrize("rule", ["liquidity", "volume_24h"])

@@ -59,6 +59,11 @@ def test_slippage_is_measured_from_the_best_price(side: Side, at: str, bps: int)
     assert check.passed is (bps <= 150)
 
 
+def test_an_order_that_cannot_take_has_no_slippage_whatever_its_price() -> None:
+    check = ask(price.slippage, wanted(price="0.99", post_only=True), books={}, limits=limits(slippage_bps=150))
+    assert (check.passed, check.value, check.limit) == (True, 0, 150)
+
+
 def test_an_order_that_takes_needs_somebody_to_take_from() -> None:
     empty = {1: book(ask=None)}
     assert not ask(price.slippage, wanted(order_type=OrderType.FAK), books=empty).passed

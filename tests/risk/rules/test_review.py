@@ -106,6 +106,14 @@ def test_a_refused_placement_reserves_nothing() -> None:
     assert [v.decision for v in verdicts] == [Decision.REFUSED, Decision.APPROVED]
 
 
+def test_what_is_reserved_counts_against_its_strategy_and_leaves_the_loss_of_the_day() -> None:
+    ref = (OriginKind.STRATEGY, 1)
+    before = context(origin_usage={ref: OriginUsage(exposure=Usd(micro("30")), day_loss=Usd(micro("4")))})
+    after = reserve(before, wanted(price="0.50", size="100"), Shares(micro("40")))
+    assert after.origin_usage[ref] == OriginUsage(exposure=Usd(micro("50")), day_loss=Usd(micro("4")))
+    assert (after.orders_last_minute, after.portfolio.reserved_cash) == (before.orders_last_minute + 1, micro("20"))
+
+
 def test_missing_data_is_refused_with_a_reason() -> None:
     empty = context(facts={}, books={}, killed=None)
     (verdict,) = review([wanted()], empty)

@@ -34,6 +34,11 @@ def test_the_venues_minimum_binds_orders_that_may_rest(order_type: OrderType, sh
     assert ask(size.minimum_size, wanted(size=shares, order_type=order_type)).passed is passes
 
 
+def test_a_market_without_facts_has_no_minimum_that_is_met() -> None:
+    check = ask(size.minimum_size, wanted(size="1000"), facts={})
+    assert (check.passed, check.note) == (False, "the market is not in the catalogue")
+
+
 @pytest.mark.parametrize(
     ("side", "at", "passes"), [(Side.BUY, "0.20", True), (Side.BUY, "0.19", False), (Side.SELL, "0.19", True)]
 )

@@ -18,6 +18,12 @@ def test_a_set_kill_switch_stops_entries_and_exits(side: Side) -> None:
     assert check.note == "the kill switch is set: fire drill"
 
 
+def test_what_is_in_order_is_on_file_as_that() -> None:
+    switch, automatic = ask(state.kill_switch), ask(state.auto_trade)
+    assert (switch.passed, switch.value, switch.limit, switch.note) == (True, 0, 0, "")
+    assert (automatic.passed, automatic.value, automatic.limit, automatic.note) == (True, 1, 1, "")
+
+
 def test_a_kill_switch_that_cannot_be_read_counts_as_set() -> None:
     check = ask(state.kill_switch, killed=None)
     assert not check.passed

@@ -258,6 +258,15 @@ def test_any_other_answer_is_unknown(status: int, body: object) -> None:
     assert judge(status, body).kind is AnswerKind.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [(500, {"error": "nobody knows this"}, "status_500"), (500, b"", "empty_body"), (502, HTML, "html")],
+)
+def test_what_settles_nothing_says_why(status: int, body: object, code: str) -> None:
+    answer = judge(status, body)
+    assert (answer.kind, answer.code) == (AnswerKind.UNKNOWN, code)
+
+
 def test_a_busy_status_that_claims_success_contradicts_itself() -> None:
     for status in (401, 403, 425, 429):
         answer = judge(status, accepted())
@@ -276,6 +285,7 @@ def test_new_and_missing_fields_are_named_as_drift() -> None:
     assert judge(200, accepted(queuePosition=5)).drift == ("queuePosition",)
     assert judge(200, accepted(makingAmount=...)).drift == ("-makingAmount",)
     assert judge(200, accepted(tradeIDs=..., transactionsHashes=None)).drift == ()
+    assert judge(200, accepted(**{"n" * 61: 1})).drift == ("n" * 60,)
 
 
 def test_what_the_venue_said_can_be_stored() -> None:

@@ -290,6 +290,7 @@ def test_every_signed_field_changes_the_order_id() -> None:
     [
         ({"salt": -1}, "salt does not fit"),
         ({"token_id": 1 << 256}, "token_id does not fit"),
+        ({"salt": 0, "token_id": 1 << 256}, "token_id does not fit"),
         ({"metadata": b"short"}, "metadata: has 5 bytes, not 32"),
         ({"signer": "0x1111111111111111111111111111111111111111"}, "is not the account of this key"),
         ({"maker": "0x1111111111111111111111111111111111111111"}, "does not fit signature type 0"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import coincurve
 import pytest
 from eth_utils.address import to_checksum_address
 from polymarket._internal import wallet as referee
@@ -29,6 +30,12 @@ def test_the_five_accounts_of_a_key_equal_the_official_clients() -> None:
             WalletKind.DEPOSIT_BEACON: referee.derive_beacon_deposit_wallet_address(owner, CONFIG),
             WalletKind.DEPOSIT_UUPS: referee.derive_uups_deposit_wallet_address(owner, CONFIG),
         }
+
+
+def test_a_public_key_has_one_address_with_and_without_its_prefix() -> None:
+    secret = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+    point = coincurve.PublicKey.from_secret(secret).format(compressed=False)
+    assert wallets.address_of_public_key(point) == wallets.address_of_public_key(point[1:]) == OWNER
 
 
 def test_an_account_is_recognised_by_its_address_as_the_official_client_does() -> None:
