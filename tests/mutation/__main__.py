@@ -1,7 +1,8 @@
 """`python -m tests.mutation --sample 300`: the score of the tests of the pure modules that move money.
 
-Each mutant lives in a child process of its own, where its module is replaced before anything imports it, and
-dies when the module's own tests fail. Survivors are printed with their line.
+Each mutant lives in a child process of its own and dies when the module's own tests fail. A lie inside a function
+is told in place (`swap`), with everything imported once; one outside every function, and one that lived in place,
+because its function may have run at import, needs its module imported anew. Survivors are printed with their line.
 """
 
 from __future__ import annotations
@@ -10,42 +11,25 @@ import argparse
 import contextlib
 import importlib.abc
 import importlib.util
+import multiprocessing
 import os
 import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from tests.mutation.mutate import Mutant, mutated, places, sample
+from tests.mutation.swap import changed_function, swap
+from tests.mutation.targets import TARGETS
 
 PROJECT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120
-MODEL = "tests/orders/model/test_model.py::test_the_protocol_holds_under_every_fault"
-# Module, and what must notice: its own tests first, then those that use it.
-TARGETS: dict[str, tuple[str, ...]] = {
-    "orders.domain.submission": ("tests/orders/domain/test_submission.py", MODEL),
-    "orders.domain.exactly_once": ("tests/orders/domain/test_exactly_once.py", MODEL),
-    "orders.domain.lifecycle": ("tests/orders/domain/test_lifecycle.py", "tests/orders/domain/test_submission.py"),
-    "orders.domain.ledger": ("tests/orders/domain/test_ledger.py", "tests/orders/domain/test_conversions.py"),
-    "orders.domain.reserve": ("tests/orders/domain/test_reserve.py",),
-    "orders.domain.reconcile": ("tests/orders/domain/test_reconcile.py",),
-    "orders.domain.readiness": ("tests/orders/domain/test_readiness.py",),
-    "risk.domain.exposure": ("tests/risk/domain/test_exposure.py", "tests/risk/rules"),
-    "risk.rules.exposure": ("tests/risk/rules",),
-    "risk.rules.size": ("tests/risk/rules",),
-    "risk.rules.review": ("tests/risk/rules",),
-    "risk.rules.loss": ("tests/risk/rules",),
-    "risk.rules.funds": ("tests/risk/rules",),
-    "markets.venues.polymarket.amounts": ("tests/markets/venues/polymarket/test_amounts.py",),
-    "markets.venues.polymarket.order_payload": (
-        "tests/markets/venues/polymarket/test_order_payload.py", "tests/markets/venues/polymarket/test_maker.py",
-    ),
-    "markets.venues.polymarket.responses": ("tests/markets/venues/polymarket/test_responses.py",),
-}  # fmt: skip
+OPTIONS = ("-q", "-x", "-p", "no:django", "-p", "no:cacheprovider", "--noconftest", "-c", os.devnull,
+           f"--rootdir={PROJECT}", "--import-mode=importlib")  # fmt: skip
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -74,13 +58,13 @@ def source_path(module: str) -> Path:
     return PROJECT / Path(*module.split(".")).with_suffix(".py")
 
 
-def run_tests(tests: Sequence[str], mutant: Mutant | None) -> int:
-    """Run the tests in a forked child, the module replaced; return pytest's exit code, 99 for one that never ends."""
+def run_tests(tests: Sequence[str], mutant: Mutant | None, body: tuple[str, CodeType] | None = None) -> int:
+    """Run the tests in a forked child, the lie told; return pytest's exit code, 99 for one that never ends."""
     child = os.fork()
     if child == 0:
         os.setsid()
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-            os._exit(_child(tests, mutant))
+        with _silence():
+            os._exit(_child(tests, mutant, body))
     end = time.monotonic() + LIMIT_S
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
@@ -92,22 +76,65 @@ def run_tests(tests: Sequence[str], mutant: Mutant | None) -> int:
     return 99
 
 
-def _child(tests: Sequence[str], mutant: Mutant | None) -> int:
+@contextlib.contextmanager
+def _silence():  # type: ignore[no-untyped-def]
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        yield
+
+
+def _child(tests: Sequence[str], mutant: Mutant | None, body: tuple[str, CodeType] | None) -> int:
     import django
     import pytest
 
-    if mutant is not None:
+    if body is not None and mutant is not None:
+        if not swap(mutant.module, *body):
+            raise RuntimeError(f"{mutant.module}.{body[0]} is not loaded")
+    elif mutant is not None:
         sys.meta_path.insert(0, _Finder(mutant))
     try:
         django.setup()
-        options = ["-q", "-x", "-p", "no:django", "-p", "no:cacheprovider", "--noconftest", "-c", os.devnull]
-        return int(pytest.main([*options, f"--rootdir={PROJECT}", "--import-mode=importlib", *tests]))
+        return int(pytest.main([*OPTIONS, *tests]))
     except BaseException:  # a module that cannot even be imported is noticed
         return 1
 
 
-def judge(mutant: Mutant) -> tuple[Mutant, bool]:
-    return mutant, any(run_tests([test], mutant) != 0 for test in TARGETS[mutant.module])
+def import_everything(tests: Sequence[str]) -> None:
+    """Import the tests and all they use, as every later child will find it."""
+    import django
+    import pytest
+
+    django.setup()
+    with _silence():
+        if code := pytest.main([*OPTIONS, "--collect-only", *tests]):
+            raise RuntimeError(f"the tests cannot be collected (pytest says {code})")
+
+
+def judge(mutant: Mutant, body: tuple[str, CodeType] | None = None) -> bool:
+    """Return whether a test notices the lie."""
+    return any(run_tests([test], mutant, body) != 0 for test in TARGETS[mutant.module])
+
+
+def judged_in_place(chosen: Sequence[Mutant], tests: Sequence[str], workers: int) -> list[bool]:
+    """Return which lies inside functions are noticed. Runs in a process of its own, where all is imported."""
+    import_everything(tests)
+    sources = {module: source_path(module).read_text() for module in TARGETS}
+
+    def in_place(mutant: Mutant) -> bool:
+        body = changed_function(sources[mutant.module], mutant.number)
+        return body is not None and judge(mutant, body)
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(in_place, chosen))
+
+
+def judged(chosen: Sequence[Mutant], tests: Sequence[str], workers: int) -> Iterator[tuple[Mutant, bool]]:
+    """Yield each mutant and whether it was noticed: in place first, and what lived there with its module anew."""
+    with multiprocessing.get_context("fork").Pool(1) as aside:
+        noticed = dict(zip(chosen, aside.apply(judged_in_place, (chosen, tests, workers)), strict=True))
+    yield from ((mutant, True) for mutant, dead in noticed.items() if dead)
+    rest = [mutant for mutant, dead in noticed.items() if not dead]
+    with ThreadPoolExecutor(workers) as pool:
+        yield from zip(rest, pool.map(judge, rest), strict=True)
 
 
 def main() -> int:
@@ -115,30 +142,28 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--module", action="append", help="only these modules")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--least", type=float, default=85.0, help="per cent that must be noticed")
     options = parser.parse_args()
     os.environ["DJANGO_SETTINGS_MODULE"] = "polybot.settings.test"
     os.environ.setdefault("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")  # never opened
     os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:1/0")
     os.chdir(PROJECT)
+    began = time.monotonic()
     _load_what_is_not_ours()
     modules = options.module or list(TARGETS)
-    for tests in dict.fromkeys(TARGETS[module] for module in modules):
-        for test in tests:
-            if code := run_tests([test], None):
-                print(f"{test} fails without any mutant (pytest says {code})")
-                return 2
+    tests = list(dict.fromkeys(test for module in modules for test in TARGETS[module]))
+    if code := run_tests(tests, None):
+        print(f"the tests fail without any mutant (pytest says {code})")
+        return 2
     chosen = list(sample([m for module in modules for m in places(module, source_path(module).read_text())],
                          options.sample, options.seed))  # fmt: skip
-    began = time.monotonic()
     noticed: Counter[str] = Counter()
-    with ThreadPoolExecutor(options.workers) as pool:
-        for mutant, dead in pool.map(judge, chosen):
-            noticed[mutant.module] += dead
-            if not dead:
-                path = source_path(mutant.module).relative_to(PROJECT)
-                print(f"lives: {path}:{mutant.line} {mutant.what} (#{mutant.number})", flush=True)
+    for mutant, dead in judged(chosen, tests, options.workers):
+        noticed[mutant.module] += dead
+        if not dead:
+            path = source_path(mutant.module).relative_to(PROJECT)
+            print(f"lives: {path}:{mutant.line} {mutant.what} (#{mutant.number})", flush=True)
     of = Counter(mutant.module for mutant in chosen)
     for module in modules:
         if of[module]:

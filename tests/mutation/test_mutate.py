@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import ast
+import sys
+from pathlib import Path
+from types import ModuleType
 
+from tests.mutation import swap as loaded
 from tests.mutation.mutate import mutated, places, sample
+from tests.mutation.swap import changed_function, swap
+from tests.mutation.targets import TARGETS
 
 SOURCE = '''
 """A docstring with 1 number."""
@@ -44,3 +50,42 @@ def test_a_sample_is_spread_over_all_places_and_repeats_itself() -> None:
     some = list(sample(found, 4, seed=5))
     assert some == list(sample(found, 4, seed=5))
     assert len(set(some)) == 4
+
+
+KEPT = """
+LIMIT = 3
+
+class Purse:
+    @property
+    def rich(self) -> bool:
+        return self.coins > LIMIT
+"""
+
+
+def test_a_lie_inside_a_function_is_told_to_those_who_already_hold_it() -> None:
+    module = sys.modules["purse_of_a_test"] = ModuleType("purse_of_a_test")
+    try:
+        exec(compile(KEPT, "purse", "exec"), module.__dict__)
+        purse = module.Purse()
+        purse.coins = 3
+        (number,) = [each.number for each in places("m", KEPT) if each.what == "Gt to GtE"]
+        changed = changed_function(KEPT, number)
+        assert changed is not None and changed[0] == "Purse.rich"
+        assert not purse.rich
+        assert swap("purse_of_a_test", *changed)
+        assert purse.rich
+    finally:
+        del sys.modules["purse_of_a_test"]
+
+
+def test_a_constant_of_a_module_cannot_be_changed_in_place() -> None:
+    (number,) = [each.number for each in places("m", KEPT) if each.what == "3 to 4"]
+    assert changed_function(KEPT, number) is None
+    assert not swap("purse_of_a_test", "Purse.rich", loaded.swap.__code__)
+
+
+def test_every_target_and_every_test_of_one_is_there() -> None:
+    project = Path(__file__).resolve().parents[2]
+    for module, tests in TARGETS.items():
+        assert (project / Path(*module.split(".")).with_suffix(".py")).is_file(), module
+        assert [test for test in tests if not (project / test.partition("::")[0]).exists()] == []
