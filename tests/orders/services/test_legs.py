@@ -200,3 +200,21 @@ def test_a_killed_order_without_a_size_filled_nothing() -> None:
     killed = venue_order(order, OrderWord.CANCELED, matched=None, size=None)
     assert venue_order_attach(order.pk, killed, now=AT)
     assert Order.objects.get().state == OrderState.CANCELED
+
+
+def test_a_match_without_its_figure_is_the_size_that_was_listed() -> None:
+    account, outcome = sandbox_account("100"), outcome_make(fee_rate_ppm=0)
+    order = live_order(account, outcome, price="0.50", size="10", state=OrderState.UNKNOWN)
+    assert venue_order_attach(order.pk, venue_order(order, OrderWord.MATCHED, matched=None), now=AT)
+    said = OrderSubmission.objects.get()
+    assert (said.ending, said.matched_claim) == (OrderState.FILLED, 10)
+    assert Order.objects.get().state in {OrderState.LIVE, OrderState.MATCHED}  # no end before its trades are booked
+
+
+def test_an_end_without_a_figure_is_read_again_and_settles_nothing() -> None:
+    account, outcome = sandbox_account("100"), outcome_make(fee_rate_ppm=0)
+    order = live_order(account, outcome, price="0.50", size="10", state=OrderState.UNKNOWN)
+    assert venue_order_attach(order.pk, venue_order(order, OrderWord.CANCELED, matched=None), now=AT)
+    assert Order.objects.get().state == OrderState.LIVE
+    assert OrderSubmission.objects.get().matched_claim is None
+    assert Account.objects.get(pk=account.pk).reserved_cash > 0
