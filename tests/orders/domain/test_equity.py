@@ -27,6 +27,7 @@ def test_positions_count_at_the_middle_then_the_bid_then_cost() -> None:
     value = value_positions(held, marks)
     assert value.positions_value == micro("17.8")  # 5 + 4.8 + 4 + 4
     assert (value.unrealized, value.unmarked) == (micro("1.8"), 2)
+    assert value_positions(held[:2], marks).unmarked == 0
 
 
 def test_a_stale_mark_is_no_mark() -> None:

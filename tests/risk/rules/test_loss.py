@@ -40,6 +40,11 @@ def test_an_account_that_never_had_anything_has_no_drawdown() -> None:
     assert (check.value, check.passed) == (0, True)
 
 
+def test_losing_everything_is_a_drawdown_of_the_whole_peak() -> None:
+    gone = portfolio(equity="0", day_start_equity="0", peak_equity="1080")
+    assert ask(loss.drawdown, portfolio=gone).value == 10_000
+
+
 def test_drawdown_counts_from_the_peak() -> None:
     down = portfolio(equity="1026", day_start_equity="1000", peak_equity="1080")  # 54 / 1080 = 5 %
     check = ask(loss.drawdown, portfolio=down, limits=limits(drawdown_stop_bps=500))
