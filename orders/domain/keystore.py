@@ -34,7 +34,7 @@ def keystore_open(document: Any, passphrase: str) -> bytes:
         raise KeystoreError("crypto.cipher: only aes-128-ctr is known")
     closed = _hex(crypto, "ciphertext", 32)
     proof = _hex(crypto, "mac", 32)
-    start = _hex(_object(crypto.get("cipherparams"), "crypto.cipherparams"), "iv", 16)
+    start = _counter(_object(crypto.get("cipherparams"), "crypto.cipherparams"))
     stretched = _stretched(crypto, passphrase.encode())
     if not hmac.compare_digest(keccak(stretched[16:32] + closed), proof):
         raise KeystoreError("the passphrase does not open this keystore: type it again")
@@ -74,6 +74,14 @@ def _number(values: Mapping[str, Any], name: str, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise KeystoreError(f"kdfparams.{name}: must be a whole number from 1 to {most}")
     return value
+
+
+def _counter(parameters: Mapping[str, Any]) -> bytes:
+    """Return the 16 bytes of `iv`, which some wallets write as a number: without its leading zeros."""
+    text = parameters.get("iv")
+    if isinstance(text, str) and text.removeprefix("0x"):
+        return _hex({"iv": text.removeprefix("0x").zfill(32)}, "iv", 16)
+    return _hex(parameters, "iv", 16)
 
 
 def _hex(values: Mapping[str, Any], name: str, length: int | None = None) -> bytes:

@@ -58,6 +58,13 @@ def test_keystores_of_another_library_open(kdf: str) -> None:
         key_read(json.dumps(keystore(kdf)), passphrase="another")
 
 
+def test_a_counter_that_begins_with_zeros_is_written_short_by_some_wallets() -> None:
+    made = dict(Referee.encrypt("0x" + HEX, "a good passphrase", kdf="pbkdf2", iterations=2))
+    while made["crypto"]["cipherparams"]["iv"][:2] != "00" and len(made["crypto"]["cipherparams"]["iv"]) == 32:
+        made = dict(Referee.encrypt("0x" + HEX, "a good passphrase", kdf="pbkdf2", iterations=2))
+    assert key_read(json.dumps(made), passphrase="a good passphrase").hex() == HEX
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
