@@ -75,5 +75,6 @@ _CONDITIONS = {
     "heartbeat": ("Heartbeat", "Look whether the trader runs, and whether another program uses the same API key."),
     "venue_mode": ("Venue's mode", "Wait: the desk asks again by itself, cancels go through meanwhile."),
     "foreign_orders": ("Orders not made here", "Look at them on the reconcile page, then acknowledge them."),
+    "market_block": ("Market not blocked", "Look at what changed on the doctor page, and accept it if it is fine."),
     "venue_block": ("Venue not blocked", "Look at what changed on the doctor page, and accept it if it is fine."),
 }

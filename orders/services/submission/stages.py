@@ -17,7 +17,7 @@ from django.db import Error
 
 from alerts.domain.events import Severity
 from alerts.selectors.statements import Select, rows_read
-from alerts.services.journal import event_record
+from alerts.services.journal import event_record_alone
 from markets.venues.base import VenueError
 from markets.venues.trading import OrderGateway
 from orders.domain.readiness import VenueMode
@@ -88,7 +88,7 @@ def _budget_tell(account: Account, count: int, wait_s: float, *, now: datetime) 
     if last is not None and monotonic() - last < TELL_EVERY_S:
         return
     _told[account.signer_address] = monotonic()
-    event_record(
+    event_record_alone(  # nothing else is changed here, and no transaction is open
         "venue.budget",
         f"{account.name}: {count} order{'s' * (count != 1)} wait {wait_s:.1f} s or longer for the venue's rate limits",
         severity=Severity.WARNING,

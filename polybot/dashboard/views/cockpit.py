@@ -25,7 +25,6 @@ from polybot.dashboard.funnel import funnel_get
 from polybot.dashboard.holdings import holdings_of, total
 from polybot.dashboard.rows import event_lines, order_lines, strategy_lines
 from polybot.dashboard.views.lists import ORDER_COLUMNS_SHORT, POSITION_COLUMNS_SHORT, STRATEGY_COLUMNS, open_table
-from polybot.dashboard.views.scope import account_scope
 from strategies.library import registry
 from strategies.selectors import screens as strategy_pages
 
@@ -48,7 +47,7 @@ def cockpit(request: HttpRequest) -> HttpResponse:
     causes = day_profit(account.id, now=now)
     orders = order_pages.open_orders(account.id)
     strategies = list(strategy_pages.strategy_rows(account.id))
-    counts, last_error = alert_pages.error_hours(account_ids=account_scope(request), now=now)
+    counts, last_error = alert_pages.error_hours(account_ids=[account.id], now=now)
     titles = dict(registry.strategy_choices())
     tables = {
         "positions": open_table(request, POSITION_COLUMNS_SHORT, holdings, name="po", default="-value"),
@@ -98,9 +97,7 @@ def cockpit(request: HttpRequest) -> HttpResponse:
         "errors_now": counts[-1],
         "error_picture": pictures.beats(counts),
         "last_error": last_error,
-        "events": event_lines(
-            alert_pages.event_rows(account_ids=account_scope(request)).exclude(kind__in=ROUTINE)[:12]
-        ),
+        "events": event_lines(alert_pages.event_rows(account_ids=[account.id]).exclude(kind__in=ROUTINE)[:12]),
         "tables": tables,
     }
     return render(request, "dashboard/cockpit.html", context)

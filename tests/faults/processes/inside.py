@@ -135,8 +135,9 @@ def begin(account_id: int) -> None:
     """Undo what an earlier schedule left standing: halts, a kill."""
     now = timezone.now()
     profiles.profile_assign(account_id, "moderate", by="L2")
-    for halt in Halt.objects.filter(lifted_at=None):
+    for halt in Halt.objects.filter(lifted_at=None).exclude(kind=Halt.Kind.KILL):
         halts.halt_lift(halt.pk, by="L2")
+    Halt.objects.filter(kind=Halt.Kind.KILL, lifted_at=None).update(lifted_at=now, lifted_by="L2")
     if KillSwitch.objects.filter(pk=1, killed=True).exists():
         kill_release("the next schedule", "L2", now)
     trading_state_set(account_id=account_id, state=TradingState.ACTIVE, reason="", by="L2", now=now)
