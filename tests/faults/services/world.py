@@ -20,7 +20,7 @@ import httpx
 
 from markets.domain.instruments import Side
 from markets.domain.units import micro_from_text
-from markets.models import Market, Outcome
+from markets.models import Block, Drift, Market, Outcome
 from orders.domain.intents import Origin, OriginKind
 from orders.models import Account, Order, StreamState, VenueCondition
 from orders.services import faults, keyholder, ownership
@@ -101,6 +101,9 @@ class World:
         return lane
 
     def plan(self) -> None:
+        self._person_looks()
+        for second in range(3, FAULTS_FOR_S, 3):
+            self.later(second, self._person_looks)
         for lane in self.lanes.values():
             for number in range(lane.luck.of("orders").randint(2, 4)):
                 self._plan_order(lane, number)
@@ -113,6 +116,11 @@ class World:
             self.later(second, self._house_trades)
         if self.group.of("kill").random() < 0.25:
             self.later(self.group.of("kill at").randint(5, FAULTS_FOR_S), self._kill)
+
+    def _person_looks(self) -> None:
+        """Accept what drifted: a changed field stops every entry of the venue, and with it the rest of the campaign."""
+        Drift.objects.filter(accepted_at=None).update(accepted_at=self.now, accepted_by="L1")
+        Block.objects.filter(lifted_at=None).update(lifted_at=self.now, lifted_by="L1")
 
     def _sweeps(self) -> None:
         """Sweep the accounts that have something to sweep; the others' sweeps would find nothing."""
