@@ -84,12 +84,7 @@ def heartbeat_beat(account_id: int, now: datetime, *, me: str = _ME) -> bool:
     except (VenueError, ValueError, keyholder.KeyRefused) as error:
         _failed(row, error, me, now)
         return False
-    done = HeartbeatState.objects.filter(pk=account_id, owner=me).update(
-        heartbeat_id=following, last_ok_at=now, failures=0, note=""
-    )
-    if row.failures and done:
-        _event(account_id, "heartbeat.back", f"heartbeat accepted again after {row.failures} failures", now=now)
-    return bool(done)
+    return _accepted(row, following, me, now)
 
 
 def _claim(account_id: int, now: datetime, me: str) -> HeartbeatState | None:
@@ -115,6 +110,17 @@ def _send(account_id: int, row: HeartbeatState) -> str:
         return gateway.heartbeat(refused.expected_id)
 
 
+@transaction.atomic
+def _accepted(row: HeartbeatState, following: str, me: str, now: datetime) -> bool:
+    done = HeartbeatState.objects.filter(pk=row.pk, owner=me).update(
+        heartbeat_id=following, last_ok_at=now, failures=0, note=""
+    )
+    if row.failures and done:
+        _event(row.pk, "heartbeat.back", f"heartbeat accepted again after {row.failures} failures", now=now)
+    return bool(done)
+
+
+@transaction.atomic
 def _failed(row: HeartbeatState, error: Exception, me: str, now: datetime) -> None:
     """Count the failure and say the first one. The text of an error names no secret (I17)."""
     words = f"{type(error).__name__}: {error}"[:200]

@@ -101,6 +101,7 @@ def test_a_key_has_one_owner_until_its_lease_runs_out(account: Account, venue: V
     assert state(account).owner == "second"
 
 
+@pytest.mark.django_db(transaction=True)  # as its thread runs it: nothing around it opens a transaction
 def test_an_outage_denies_orders_and_is_said_once(account: Account, venue: Venue) -> None:
     heartbeat_set(account.pk, wanted=True, by="ada", now=AT)
     heartbeats_beat(AT)
