@@ -33,7 +33,13 @@ def spellings(secret: bytes) -> set[bytes]:
     found = {secret, secret.hex().encode(), secret.hex().upper().encode(), str(int.from_bytes(secret, "big")).encode()}
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         found.add(encode(secret).rstrip(b"="))
-    found |= {repr(secret)[2:-1].encode(), quote(secret).encode()}
+    written = repr(secret)[2:-1]
+    # Redis shows what it was told much as Python does, but has its own signs for the bell and the backspace.
+    found |= {
+        written.encode(),
+        written.replace("\\x07", "\\a").replace("\\x08", "\\b").encode(),
+        quote(secret).encode(),
+    }
     with contextlib.suppress(ValueError, UnicodeDecodeError):
         found.add(bytes.fromhex(secret.decode().removeprefix("0x")))
     return {each for each in found if len(each) >= SHORTEST}
@@ -61,6 +67,8 @@ class Search:
         self._logs = _Everything()
         self._loud: list[tuple[logging.Logger, int]] = []
         self._stop = threading.Event()
+        self._mark = ""
+        self._caught_up = threading.Event()
 
     def __enter__(self) -> Search:
         root = logging.getLogger()
@@ -93,6 +101,8 @@ class Search:
             ready.set()
             for line in lines.listen():
                 self._seen["redis traffic"].append(str(line["command"]).encode())
+                if self._mark and self._mark in line["command"]:
+                    self._caught_up.set()
                 if self._stop.is_set():
                     return
 
@@ -128,9 +138,15 @@ class Search:
                 self.look_at(f"redis {number}", key + b" " + _value(client, key))
             client.close()
 
+    def _wait_for_the_monitor(self) -> None:
+        self._caught_up.clear()
+        self._mark = f"mark-{time.monotonic_ns()}"
+        self.client.echo(self._mark)
+        assert self._caught_up.wait(30), "Redis did not show its traffic to the end"
+
     def hits(self) -> list[str]:
         """Return "what in where" for every leak, having read the database and Redis once more."""
-        time.sleep(0.2)  # the monitor's last lines
+        self._wait_for_the_monitor()
         self._database()
         self._redis_now()
         self._seen["logs"] = [line.encode() for line in self._logs.lines]
