@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,22 +34,22 @@ def test_rolling_and_anchored_folds() -> None:
 
 
 @given(
-    st.integers(0, 10**18),
-    st.integers(10**6, 10**15),
-    st.integers(1, 20),
-    st.integers(100_000, 900_000),
-    st.booleans(),
-    st.integers(0, 1_000),
+    start=st.integers(0, 10**18),
+    length=st.integers(10**6, 10**15),
+    folds=st.integers(1, 20),
+    share=st.integers(100_000, 900_000),
+    anchored=st.booleans(),
+    embargo=st.integers(0, 1_000),
 )
 def test_nothing_is_trained_on_what_it_is_tested_on(
-    start: int, length: int, folds: int, share: int, anchored: bool, embargo: int
+    start: int, length: int, folds: int, share: int, *, anchored: bool, embargo: int
 ) -> None:
     span = Span(start, start + length)
     made = walk_forward(span, folds=folds, train_share_ppm=share, anchored=anchored, embargo_ns=embargo)
     assert len(made) == folds and made[-1].test.end_ns == span.end_ns
     for fold in made:
         assert span.start_ns <= fold.train.start_ns < fold.train.end_ns == fold.test.start_ns - embargo
-    for earlier, later in zip(made, made[1:], strict=False):
+    for earlier, later in pairwise(made):
         assert earlier.test.end_ns == later.test.start_ns
 
 
