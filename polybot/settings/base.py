@@ -82,6 +82,7 @@ TEMPLATES = [
 
 DATABASES = {"default": env.database_from_url(ENV.database_url)}
 RECORD_DIR = Path(ENV.polybot_record_dir) if ENV.polybot_record_dir else None  # the feed's recordings
+ARCHIVE_DIR = Path(ENV.polybot_archive_dir) if ENV.polybot_archive_dir else ENV.polybot_data / "archive"
 
 # One server, one database per purpose: a flush of one leaves the others alone.
 TICKSTORE_URL = env.redis_url_for(ENV.redis_url, db=2)

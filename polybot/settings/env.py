@@ -35,6 +35,7 @@ class Environment(BaseSettings):
     polybot_log_format: Literal["text", "json"] = "text"
     polybot_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     polybot_record_dir: str = ""
+    polybot_archive_dir: str = ""  # recorded market data by day; unset: archive under POLYBOT_DATA
     polybot_https: bool = False  # true behind a TLS proxy: secure cookies, HSTS
     polybot_role: Literal["", "trader", "fills"] = ""  # whose keys this process takes
     polybot_trader_key_file: Path | None = None  # opens private keys
