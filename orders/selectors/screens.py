@@ -56,14 +56,18 @@ def kill_switch() -> Switch:
     return Switch(killed=row.killed, reason=row.reason, by=row.by, at=row.at, empty_reads=row.empty_reads)
 
 
-def open_order_totals(account_id: int | None) -> tuple[int, Decimal]:
-    """Return how many orders may still trade, and the dollars of what is left of them. None: every account."""
-    rows = Order.objects.filter(state__in=OPEN_STATES)
-    if account_id is not None:
-        rows = rows.filter(account_id=account_id)
+def open_order_totals(account_id: int) -> tuple[int, Decimal]:
+    """Return how many of the account's orders may still trade, and the dollars of what is left of them."""
     worth = Sum((F("size") - F("filled_size")) * F("price"))
-    found = rows.aggregate(count=Count("id"), worth=Coalesce(worth, _ZERO))
+    found = Order.objects.filter(account_id=account_id, state__in=OPEN_STATES).aggregate(
+        count=Count("id"), worth=Coalesce(worth, _ZERO)
+    )
     return found["count"], found["worth"]
+
+
+def open_order_count() -> int:
+    """Return how many orders of any account may still trade: the kill switch stops them all."""
+    return Order.objects.filter(state__in=OPEN_STATES).count()
 
 
 def order_rows(

@@ -114,7 +114,7 @@ def release(request: HttpRequest) -> HttpResponse:
     halts = [h for h in risk_pages.halt_rows(account_id=desk.account.id, active=True) if h.kind != "kill"]
     context = {
         "switch": order_pages.kill_switch(),
-        "open_everywhere": order_pages.open_order_totals(None)[0],
+        "open_everywhere": order_pages.open_order_count(),
         "halts": halts,
         "grave": {h.pk for h in halts if lift_is_grave(h.pk)},
     }
