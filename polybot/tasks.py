@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from orders.services.submission import senders
 from polybot import alive, health
 
 
@@ -17,8 +20,10 @@ def heartbeat_default() -> None:
 
 @shared_task(expires=9, acks_late=True)
 def heartbeat_trading() -> None:
-    """Say that the queue `trading` is read. Every 10 s."""
-    alive.queue_is_alive("trading", process="trader")
+    """Say that the queue `trading` is read, and how much its senders have to do. Every 10 s."""
+    load = senders.load()
+    figures = {} if load is None else {f"senders_{name}": value for name, value in asdict(load).items()}
+    alive.queue_is_alive("trading", process="trader", figures=figures)
 
 
 @shared_task(expires=9, acks_late=True)

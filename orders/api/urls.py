@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orders.api import accounts, chain, converting, plans, reconciliation, views
+from orders.api import accounts, budget, chain, converting, plans, reconciliation, views
 
 urlpatterns = [
     path("orders", views.OrderListView.as_view(), name="orders"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("plans", plans.PlanListView.as_view(), name="plans"),
     path("plans/<int:plan_id>", plans.PlanView.as_view(), name="plan"),
     path("plans/<int:plan_id>/cancel", plans.PlanCancelView.as_view(), name="plan-cancel"),
+    path("rate-budget", budget.RateBudgetView.as_view(), name="rate-budget"),
     path("heartbeat", plans.HeartbeatView.as_view(), name="heartbeat"),
     path("chain/actions", chain.ChainActionListView.as_view(), name="chain-actions"),
     path("chain/actions/<int:action_id>", chain.ChainActionView.as_view(), name="chain-action"),

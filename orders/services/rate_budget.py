@@ -23,16 +23,13 @@ from redis.retry import Retry
 from markets.venues.rates import Bucket, Tier
 from markets.venues.trading import Heard
 from markets.venues.trading_registry import rate_limits
-from orders.services import rate_scripts, rediskeys
-from orders.services.rediskeys import Kind
+from orders.domain import rediskeys
+from orders.domain.rate_figures import SLOTS, window_most
+from orders.domain.rediskeys import Kind
+from orders.services import rate_scripts
 
 log = logging.getLogger(__name__)
 
-# Other programs on this address count too, and the feed's own reads.
-USABLE = 0.9
-# Of a window that orders share with cancels, orders may fill so much.
-FOR_ORDERS = 0.8
-SLOTS = 20  # a window is counted in so many parts
 BLIND_WAIT_S = 1.0
 LONGEST_PAUSE_S = 60.0
 _TIMEOUT_S = 0.25
@@ -55,10 +52,9 @@ def take(venue: str, signer: str, kind: Kind, cost: int = 1, *, route: str = "",
     keys = [rediskeys.rate_bucket(venue, signer, kind)]
     arguments: list[int] = [now_ms, cost, bucket.per_s, bucket.burst]
     for window in windows:
-        share = USABLE * (FOR_ORDERS if kind == "order" and window.shared else 1)
         span_ms = window.seconds * 1_000
         keys.append(rediskeys.rate_window(venue, window.name))
-        arguments += (math.floor(window.requests * share), span_ms, span_ms // SLOTS)
+        arguments += (window_most(window, kind), span_ms, span_ms // SLOTS)
     try:
         wait_ms = _run(rate_scripts.TAKE, keys, arguments)
     except RedisError as error:

@@ -15,6 +15,7 @@ from polybot.dashboard import numbers
 from polybot.dashboard.frame import desk_of
 from polybot.dashboard.readiness import PROCESS_LIMIT_S, TRADER_LIMIT_S
 from polybot.dashboard.tables import Column, Table
+from polybot.dashboard.views.budget import budget_tables
 from polybot.identity.selectors import SCOPES, key_rows
 
 SYNC_COLUMNS = (
@@ -50,7 +51,8 @@ def data(request: HttpRequest) -> HttpResponse:
     now = desk_of(request).now
     syncs = Table(request, SYNC_COLUMNS, market_pages.sync_rows(), name="sy", default="-started", rows_per_page=15)
     issues = Table(request, ISSUE_COLUMNS, market_pages.issue_rows(), name="is", default="-last", rows_per_page=15)
-    for table, name in ((syncs, "syncs"), (issues, "issues")):
+    (windows, buckets), budget = budget_tables(request)
+    for table, name in ((syncs, "syncs"), (issues, "issues"), (windows, "rate-windows"), (buckets, "rate-keys")):
         if table.wants_csv:
             return table.csv_response(name)
     status = market_pages.feed_status()
@@ -72,7 +74,7 @@ def data(request: HttpRequest) -> HttpResponse:
         "hosts": sorted(django_settings.POLYMARKET.items()),
         "venue": django_settings.POLYBOT_VENUE,
     }
-    return render(request, "dashboard/data.html", context)
+    return render(request, "dashboard/data.html", context | budget)
 
 
 def _is_figure(key: str, value: object) -> bool:

@@ -13,7 +13,8 @@ import pytest
 from redis import Redis
 
 from markets.venues.polymarket.rate_limits import LIMITS
-from orders.services import rate_budget, rediskeys
+from orders.domain import rediskeys
+from orders.services import rate_budget
 from orders.services.rate_budget import TooCostly
 
 SIGNER = "0xF39Fd6e51aad88F6F4ce6aB8827279cffFb92266"

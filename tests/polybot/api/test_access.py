@@ -41,6 +41,7 @@ TABLE: dict[tuple[str, str], tuple[int, int, int, int]] = {
     ("get", "plans"): ALL,
     ("get", "plans/<int:plan_id>"): (401, 404, 404, 404),
     ("post", "plans/<int:plan_id>/cancel"): (401, 403, 404, 404),
+    ("get", "rate-budget"): ALL,
     ("get", "heartbeat"): ALL,
     ("post", "heartbeat"): (401, 403, 400, 400),  # a paper account has no venue that could cancel its orders
     ("get", "chain/actions"): ALL,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
+from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import get_resolver, reverse
 
+from alerts.services.health import heartbeat_record
 from orders.domain.lifecycle import Environment
 from polybot.dashboard import urls
 from polybot.dashboard.frame import ACCOUNT_COOKIE
@@ -18,6 +20,7 @@ from tests.factories.orders import venue_account_make
 
 LISTS = ["cockpit", "markets", "orders", "positions", "strategies", "why", "risk", "release", "reconcile"]
 LISTS += ["alerts", "audit"]
+SENDERS = ("waiting", "posting", "answers", "refused")
 MACHINE = ["data", "system", "settings", "accounts", "doctor"]
 
 
@@ -189,3 +192,31 @@ def test_the_menu_leads_everywhere_and_marks_where_one_is(desk: DeskRows, staff:
     resolver = get_resolver()
     for href in re.findall(r'<a href="([^"]+)" data-go="', page):
         assert resolver.resolve(href).url_name
+
+
+def test_the_data_page_tells_what_may_still_be_asked(desk: DeskRows, owner: Client) -> None:
+    page = owner.get(reverse("desk:data")).content.decode()
+    assert "No account of yours signs orders." in page and 'id="windows"' not in page
+    signer = "0x" + "cd" * 20
+    venue_account_make(Environment.SANDBOX, owner=desk.account.owner, name="Play", signer_address=signer)
+    page = owner.get(reverse("desk:data")).content.decode()
+    assert signer in page and "every request of the order API" in page and "On its way to the venue" in page
+    assert "The trader has not said how much its senders hold" in page
+    heartbeat_record("queue:trading", details={f"senders_{name}": 4 for name in SENDERS})
+    page = owner.get(reverse("desk:data")).content.decode()
+    assert "4 wait for a claim, 4 at the venue, 4 answers to store, 4 left to the sweep" in page
+    table = owner.get(reverse("desk:data"), {"csv": "rk"}).content.decode()
+    assert table.splitlines()[1].startswith(f"{signer},Play,orders,60,60,40,standard")
+
+
+def test_a_stranger_sees_no_signing_key(desk: DeskRows, viewer: Client) -> None:
+    signer = "0x" + "cd" * 20
+    venue_account_make(Environment.SANDBOX, owner=desk.account.owner, signer_address=signer)
+    assert signer not in viewer.get(reverse("desk:data")).content.decode()
+
+
+def test_a_budget_that_cannot_be_read_says_what_happens_meanwhile(desk: DeskRows, owner: Client, settings: Any) -> None:
+    venue_account_make(Environment.SANDBOX, owner=desk.account.owner, signer_address="0x" + "cd" * 20)
+    settings.ORDERS_REDIS_URL = "redis://127.0.0.1:1/4"
+    page = owner.get(reverse("desk:data")).content.decode()
+    assert "The count could not be read." in page and "cancels go, and orders wait" in page
