@@ -76,9 +76,7 @@ def columns_map(path: Path, rows: int, format: Format) -> dict[str, Column]:
         raise ArchiveError(f"{path} cannot be read: {error.strerror or error}") from None
     head = mapped[:ALIGN].split(b"\n")[0].split()
     if head != [b"polybot-columns", str(VERSION).encode(), str(rows).encode()]:
-        raise ArchiveError(
-            f"{path} begins with {bytes(mapped[:24])!r}, which is no file of {rows:,} rows; import again"
-        )
+        raise ArchiveError(f"{path} begins with {bytes(mapped[:24])!r}, not as a file of {rows:,} rows; import again")
     return {
         name: np.frombuffer(mapped, dtype=dtype, count=rows, offset=offsets[name]) for name, dtype in format.items()
     }

@@ -1,4 +1,4 @@
-"""What stands beside a tape's columns: one JSON object that says what they are, where they came from and what they lack.
+"""What stands beside a tape's columns: one JSON object that says what they are, where from, and what they lack.
 
 Amounts in it are millionths and times nanoseconds unless they are ISO texts. `TapeInfo` is what lists and forms need.
 """
