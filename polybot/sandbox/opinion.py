@@ -2,6 +2,10 @@
 
 Opinions are log-odds and probabilities, floats throughout; nothing here is money. Seeded: the same event ends the
 same way whenever it is drawn with the same opinions.
+
+Opinions are fair: whatever moves one, its expected probability is what it was, so nothing is earned by always buying
+what is cheap. With odds p that a step up makes p+ and a step down p-, up is drawn with (p - p-) / (p+ - p-). Markets
+that move together share one draw, so this holds for the one that was moved and nearly for its neighbours.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from polybot.sandbox.core import Core
 from polybot.sandbox.invention import Invention
 
 ENDING_S = 90.0  # from here on an event leans towards its end
+FURTHEST = 5.0  # log-odds that news cannot pass
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,17 +61,20 @@ class Living:
 
     def fair(self, index: int) -> float:
         """Return the probability the house gives to outcome 0 of one market."""
+        return self._fair_at(index, self.z[index])
+
+    def _fair_at(self, index: int, z: float) -> float:
+        """Return what `fair` would be with `z` in the market's place."""
         if not self.exclusive:
-            return 1 / (1 + math.exp(-self.z[index]))
-        top = max(self.z)
-        return math.exp(self.z[index] - top) / sum(math.exp(z - top) for z in self.z)
+            return 1 / (1 + math.exp(-z))
+        others = [other for i, other in enumerate(self.z) if i != index]
+        top = max(z, *others)
+        return math.exp(z - top) / (math.exp(z - top) + sum(math.exp(other - top) for other in others))
 
     def jump(self, index: int, rng: random.Random) -> None:
         """News: move one market, or all that have one cause, unless the end has begun."""
         if self.winners is None:
-            shift = rng.choice((-1, 1)) * rng.uniform(0.15, 0.9)
-            for i in self._moving(index):
-                self.z[i] += shift
+            self._step(index, rng.uniform(0.15, 0.9), rng)
 
     def drift(self, index: int, at_ms: float, rng: random.Random, seed: int) -> None:
         """Move the opinion by what passed since it was last asked for; near the end, towards the truth."""
@@ -82,9 +90,18 @@ class Living:
                 target = 5.5 if (self.winners or [])[i] else (-3.0 if self.exclusive else -5.5)
                 self.z[i] += (target - self.z[i]) * pull
             return
-        shock = rng.gauss(0.0, 0.006 * math.sqrt(passed) * (2.5 if life < 3_600 else 1.0))
+        self._step(index, abs(rng.gauss(0.0, 0.006 * math.sqrt(passed) * (2.5 if life < 3_600 else 1.0))), rng)
+
+    def _step(self, index: int, size: float, rng: random.Random) -> None:
+        """Move by `size` up or down, with the odds that leave the expected probability as it is."""
+        here = self.z[index]
+        low, high = max(here - size, min(here, -FURTHEST)), min(here + size, max(here, FURTHEST))
+        now, below, above = (self._fair_at(index, z) for z in (here, low, high))
+        if not below < above:
+            return
+        moved = (high if rng.random() < (now - below) / (above - below) else low) - here
         for i in self._moving(index):
-            self.z[i] = min(5.0, max(-5.0, self.z[i] + shock))
+            self.z[i] += moved
 
     def draw(self, seed: int) -> list[bool]:
         """Decide how the event ends, once, by the house's opinion at this moment."""
