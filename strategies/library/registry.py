@@ -6,13 +6,14 @@ from strategies.domain.base import Strategy
 from strategies.library.idle import Idle
 from strategies.library.market_making import MarketMaking
 from strategies.library.mean_reversion import MeanReversion
+from strategies.library.touch_maker import TouchMaker
 
 
 class UnknownStrategy(LookupError):
     """No strategy of that name."""
 
 
-_ALL: tuple[Strategy, ...] = (MarketMaking(), MeanReversion(), Idle())
+_ALL: tuple[Strategy, ...] = (MarketMaking(), MeanReversion(), TouchMaker(), Idle())
 STRATEGIES: dict[str, Strategy] = {strategy.name: strategy for strategy in _ALL}
 
 
