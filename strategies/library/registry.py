@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from strategies.domain.base import Strategy
 from strategies.library.idle import Idle
+from strategies.library.longshots import Longshots
 from strategies.library.market_making import MarketMaking
 from strategies.library.mean_reversion import MeanReversion
+from strategies.library.random_entry import RandomEntry
 from strategies.library.touch_maker import TouchMaker
 
 
@@ -13,7 +15,7 @@ class UnknownStrategy(LookupError):
     """No strategy of that name."""
 
 
-_ALL: tuple[Strategy, ...] = (MarketMaking(), MeanReversion(), TouchMaker(), Idle())
+_ALL: tuple[Strategy, ...] = (MarketMaking(), MeanReversion(), TouchMaker(), Longshots(), RandomEntry(), Idle())
 STRATEGIES: dict[str, Strategy] = {strategy.name: strategy for strategy in _ALL}
 
 
