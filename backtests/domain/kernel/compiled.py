@@ -1,0 +1,109 @@
+"""From plain Python functions to machine code, once per installation: numba with a cache of its own on disk.
+
+`compiled(function)` compiles the function and every function of ours that it calls by name. The original stays
+what it is, so that tests can run the same lines uncompiled. `names` puts other functions in the place of those
+that the source names: that is how a strategy's quote function gets into a loop. numba takes half a second to
+import, so it is imported here only, when the first loop is wanted.
+
+The cache lies in `<folder>/<digest>`: the digest covers the sources of all functions that were compiled into a
+loop, numba and Python, so that a changed line can never meet the machine code of the old one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FunctionType, MappingProxyType
+from typing import Any
+
+FOLDER_VARIABLE = "POLYBOT_KERNELS"
+_PACKAGES = ("backtests.", "strategies.", "markets.", "tests.")
+_NONE: Mapping[str, Callable[..., Any]] = MappingProxyType({})
+_made: dict[tuple[Callable[..., Any], str], Any] = {}
+
+
+def cache_folder() -> Path:
+    """Return where machine code is kept: the variable's folder, else one per user beside other temporary files."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named) if named else Path(tempfile.gettempdir()) / f"polybot-kernels-{os.getuid()}"
+
+
+def compiled(function: Callable[..., Any], names: Mapping[str, Callable[..., Any]] = _NONE) -> Any:
+    """Return `function` as a numba dispatcher, compiled at its first call or read from the cache."""
+    import numba
+
+    digest = hashlib.sha256(f"{sys.version} {numba.__version__}".encode())
+    parts = _parts(function, names, {})
+    for part in sorted(parts, key=lambda one: f"{one.__module__}.{one.__qualname__}"):
+        digest.update(inspect.getsource(part).encode())
+        digest.update(repr(sorted(_constants(part).items())).encode())
+    for name, part in sorted(names.items()):
+        digest.update(f"{name}={part.__module__}.{part.__qualname__}".encode())
+    return _compiled(function, names, digest.hexdigest()[:24])
+
+
+def plain(function: Callable[..., Any], names: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
+    """Return `function` uncompiled, with `names` in place: the oracle of the compiled one."""
+    copy = FunctionType(function.__code__, {**function.__globals__, **names}, function.__name__)
+    copy.__defaults__ = function.__defaults__
+    return copy
+
+
+def _compiled(function: Callable[..., Any], names: Mapping[str, Callable[..., Any]], digest: str) -> Any:
+    known = _made.get((function, digest))
+    if known is not None:
+        return known
+    import numba
+    from numba.core import config
+
+    replaced: dict[str, Any] = {
+        name: _compiled(part, _NONE if name in names else names, digest) for name, part in _calls(function, names).items()
+    }
+    copy = FunctionType(function.__code__, {**function.__globals__, **replaced}, function.__name__)
+    copy.__qualname__ = function.__qualname__
+    copy.__module__ = function.__module__
+    before = config.CACHE_DIR
+    try:
+        # numba asks for the folder when a function is decorated, not when it is compiled.
+        folder = cache_folder() / digest
+        folder.mkdir(parents=True, exist_ok=True)
+        config.CACHE_DIR = str(folder)
+        made = numba.njit(cache=True, nogil=True)(copy)
+    finally:
+        config.CACHE_DIR = before
+    _made[function, digest] = made
+    return made
+
+
+def _calls(function: Callable[..., Any], names: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
+    """Return the functions of ours that `function` calls by name."""
+    found: dict[str, Callable[..., Any]] = {}
+    for name in function.__code__.co_names:
+        part = names.get(name, function.__globals__.get(name))
+        if isinstance(part, FunctionType) and part.__module__.startswith(_PACKAGES):
+            found[name] = part
+    return found
+
+
+def _parts(
+    function: Callable[..., Any], names: Mapping[str, Callable[..., Any]], seen: dict[Callable[..., Any], None]
+) -> dict[Callable[..., Any], None]:
+    if function not in seen:
+        seen[function] = None
+        for part in _calls(function, names).values():
+            _parts(part, names, seen)
+    return seen
+
+
+def _constants(function: Callable[..., Any]) -> dict[str, str]:
+    """Return the numbers that `function` takes from its module: they are compiled in."""
+    return {
+        name: repr(value)
+        for name in function.__code__.co_names
+        if isinstance(value := function.__globals__.get(name), int | float | str | tuple)
+    }
