@@ -191,6 +191,15 @@ def merge(outcomes: Sequence[int], amount: int) -> Fact:
     )
 
 
+def converted(amount: int, given: int, *, fee_bips: int = 0) -> tuple[int, int]:
+    """Return the Yes shares of each other question, and the dollars, that No shares of `given` questions become.
+
+    As the adapter computes it: the fee is taken from the amount once, and both outputs follow from what is left.
+    """
+    out = amount - amount * fee_bips // 10_000
+    return out, (given - 1) * out
+
+
 def convert(given: Sequence[Position], others: Sequence[int], amount: int, *, fee_bips: int = 0) -> Fact:
     """Turn `amount` No shares of each of `given` into Yes shares of `others` and the dollars this releases.
 
@@ -205,9 +214,7 @@ def convert(given: Sequence[Position], others: Sequence[int], amount: int, *, fe
     if short := [p for p in given if p.size < amount]:
         held = text_from_micro(short[0].size)
         raise OversoldError(f"converted {text_from_micro(amount)} shares while holding {held}")
-    # As the adapter computes it: the fee is taken from the amount once, and both outputs follow from what is left.
-    out = amount - amount * fee_bips // 10_000
-    released = (len(given) - 1) * out
+    out, released = converted(amount, len(given), fee_bips=fee_bips)
     costs = [int(cost_of(position, Shares(amount))) for position in given]
     carried = max(0, sum(costs) - released) if others else 0
     # With cost left to carry the No shares leave at cost; otherwise the dollars are theirs, shared alike.

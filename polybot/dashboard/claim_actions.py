@@ -9,6 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -21,25 +22,34 @@ from orders.selectors import claims as claim_rows
 from orders.services import allowances, chain, merging
 from orders.services.chain import ChainError
 from orders.services.chain_booking import action_judge
-from orders.services.chain_wishes import set_wish
+from orders.services.chain_wishes import convert_wish, set_wish
+from polybot.dashboard.actions import sentence
 from polybot.dashboard.frame import desk_of
 
 Action = Callable[..., None]
+FORMS = ("split", "sets", "convert")
 
 
 def action(view: Action) -> Callable[..., HttpResponse]:
-    """POST only, for the chosen account; a refusal is shown in its own words. Ends on the claims page."""
+    """POST only, for the chosen account; a refusal is shown in its own words. Ends on the claims page.
+
+    What was typed into a refused form that names itself (`form`) is shown there again.
+    """
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if desk_of(request).account is None:
             raise Http404("no account")
+        page = reverse("desk:claims")
         try:
             view(request, *args, **kwargs)
         except (ChainError, AmountError) as error:
-            text = str(error)
-            messages.error(request, f"{text[:1].upper()}{text[1:]}.")
-        return HttpResponseRedirect(reverse("desk:claims"))
+            messages.error(request, sentence(str(error)))
+            if form := request.POST.get("form", ""):
+                typed = {name: request.POST.get(name, "")[:40] for name in ("form", "market", "amount")}
+                typed["given"] = request.POST.getlist("given")[:64]  # type: ignore[assignment]
+                page = f"{page}?{urlencode(typed, doseq=True)}#{form if form in FORMS else ''}"
+        return HttpResponseRedirect(page)
 
     return require_POST(wrapped)
 
@@ -52,6 +62,23 @@ def set_preview(request: HttpRequest) -> None:
         market_id=_number(request, "market"),
         amount=_micro(request.POST.get("amount", "")),
         merge=request.POST.get("kind") == "merge",
+        key=_key(request),
+        by=request.user.get_username(),
+        now=timezone.now(),
+    )
+    messages.success(request, f"Previewed: {made.kind}. Read it below, then confirm or discard it.")
+
+
+@action
+def convert_preview(request: HttpRequest) -> None:
+    """Preview turning No shares of a group into Yes shares of its other questions; it happens when it is confirmed."""
+    given = [int(n) for n in request.POST.getlist("given")[:256] if n.isascii() and n.isdecimal() and len(n) < 18]
+    if not given:
+        raise ChainError("choose at least one question whose No shares are given")
+    made = convert_wish(
+        account_id=desk_of(request).account.id,
+        market_ids=given,
+        amount=_micro(request.POST.get("amount", "")),
         key=_key(request),
         by=request.user.get_username(),
         now=timezone.now(),

@@ -57,6 +57,16 @@ def signed(value: object, unit: str = "") -> SafeString:
 
 
 @register.filter
+def signed_exact(value: object, unit: str = "") -> SafeString:
+    """A signed value with every digit it has: what a person agrees to is not rounded."""
+    number = numbers.as_decimal(value)
+    if not number:
+        return signed(value, unit)
+    sign = numbers.MINUS if number < 0 else "+"
+    return format_html('<span class="{}">{}{}{}</span>', numbers.tone(number, 6), sign, unit, plain(abs(number)))
+
+
+@register.filter
 def side(value: object) -> SafeString:
     word = str(value).lower()
     return format_html('<span class="side {}">{}</span>', word, word.upper())

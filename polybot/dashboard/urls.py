@@ -70,6 +70,7 @@ urlpatterns = [
     _page("positions/", positions.positions, "positions"),
     _page("claims/", claims.claims, "claims"),
     _page("claims/sets", claim_actions.set_preview, "set_preview"),
+    _page("claims/conversions", claim_actions.convert_preview, "convert_preview"),
     _page("claims/merging", claim_actions.merge_sets, "merge_sets"),
     _page("claims/allowances", claim_actions.allowance_preview, "allowance_preview"),
     _page("claims/allowances/read", claim_actions.allowances_read, "allowances_read"),
