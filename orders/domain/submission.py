@@ -161,7 +161,8 @@ def after_evidence(order: Submission, *, state: OrderState) -> Submission | None
     """Return the order in the state that the venue's own records show. Evidence, not the absence of it."""
     if order.state is state or order.state not in OPEN:
         return None
-    found = replace(order, claimed_at_ms=None, unknown_since_ms=None, next_read_ms=None)
+    # Reads in vain from before it was seen say nothing about what becomes of it now.
+    found = replace(order, claimed_at_ms=None, unknown_since_ms=None, next_read_ms=None, reads=0)
     return _to(found, state)
 
 

@@ -138,4 +138,6 @@ def _mismatch(order: Order, theirs: VenueOrder) -> str:
 
 def _found(order: Order) -> None:
     """Nobody looks for it any more."""
-    OrderSubmission.objects.filter(pk=order.pk).update(claimed_at_ms=None, unknown_since_ms=None, next_read_ms=None)
+    OrderSubmission.objects.filter(pk=order.pk).update(
+        claimed_at_ms=None, unknown_since_ms=None, next_read_ms=None, reads=0
+    )

@@ -174,7 +174,13 @@ def _after_read(order_id: int, *, listed: bool, traded: bool, result: Resolved, 
 
 
 def _followed(order: Order, row: OrderSubmission, before: Submission, *, listed: bool, now: datetime) -> None:
-    """Plan the next read of an order that the venue took: until it rests undisturbed or has ended."""
+    """Plan the next read of an order that the venue took: until it rests undisturbed or has ended.
+
+    A reading without the order that began before one was due may be from a time when the venue had not got it yet
+    (whoever read was held up, and meanwhile the same bytes went again): it counts for nothing.
+    """
+    if not listed and row.next_read_ms is not None and milliseconds(now) < row.next_read_ms:
+        return
     rests = OrderType(order.order_type).rests
     settled = listed and rests and before.state is OrderState.LIVE and order.cancel_requested_at is None
     reads = 0 if listed else row.reads + 1
