@@ -18,7 +18,6 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from alerts.services.journal import events_together
-from markets.domain.units import Shares
 from orders.domain.drafts import PlanDraft
 from orders.domain.intents import OpenOrder, Origin, Placement
 from orders.domain.ledger import Portfolio
@@ -26,10 +25,10 @@ from orders.selectors.portfolio import portfolio_get
 from orders.services import accounts, execution, kill
 from orders.services.envelopes import plan_create
 from orders.services.placement import ReservationError, order_create
-from risk.domain import words
 from risk.domain.context import GateContext
 from risk.domain.limits import Limits
 from risk.domain.verdicts import Decision, Verdict
+from risk.domain.whole import together_or_refused, whole_or_refused
 from risk.models import RiskVerdict
 from risk.rules.review import review
 from risk.selectors.limits import limits_get
@@ -108,7 +107,7 @@ class GateAccount:
     def record_plan(self, draft: PlanDraft, verdicts: Sequence[Verdict]) -> int | None:
         """Store the verdicts on the envelope; return the plan it became. A plan of legs that belong together
         is made with all of them or not at all."""
-        verdicts = _together(draft, verdicts)
+        verdicts = together_or_refused(draft, verdicts)
         approved = [verdict for verdict in verdicts if verdict.approved]
         if self.mode == OBSERVE or not approved:
             for verdict in verdicts:
@@ -186,32 +185,8 @@ def placements_review(
     """
     with desk.open(now) as account:
         for verdict in review(placements, account.context(placements)):
-            account.record(_whole(verdict) if whole else verdict)
+            account.record(whole_or_refused(verdict) if whole else verdict)
     return desk.verdicts
-
-
-def _together(draft: PlanDraft, verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Refuse all legs of a draft that wants them whole when one of them is not."""
-    if not draft.whole:
-        return list(verdicts)
-    verdicts = [_whole(verdict) for verdict in verdicts]
-    refused = next((n for n, verdict in enumerate(verdicts) if verdict.refused), None)
-    if refused is None:
-        return verdicts
-    note = f"leg {refused + 1} of the plan was refused: {verdicts[refused].message}"
-    return [
-        replace(v, decision=Decision.REFUSED, allowed_size=Shares(0), rule="whole_plan", message=note)
-        if v.approved
-        else v
-        for v in verdicts
-    ]
-
-
-def _whole(verdict: Verdict) -> Verdict:
-    if verdict.decision is not Decision.SHRUNK:
-        return verdict
-    message = f"{verdict.message.rpartition(': cut to')[0]}; at most {words.shares(verdict.allowed_size)} now"
-    return replace(verdict, decision=Decision.REFUSED, message=message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

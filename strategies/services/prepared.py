@@ -19,6 +19,7 @@ from markets.selectors.catalogue import market_facts
 from orders.domain.intents import Origin, OriginKind, Quote
 from strategies.domain.base import Strategy, TradingParameters
 from strategies.domain.parameters import ParameterError, parameters_load
+from strategies.domain.patience import Signature
 from strategies.domain.view import Needs
 from strategies.library.registry import UnknownStrategy, strategy_get
 from strategies.models import Decision, StrategyConfig, StrategyRun, StrategyState, UniverseMember
@@ -28,7 +29,6 @@ FACTS_AGE_S = 30.0  # as old as the schedule lets traded markets get; the gate r
 ACTIVE = (StrategyConfig.State.RUNNING, StrategyConfig.State.OBSERVE)
 
 UNREAD = -2
-Signature = frozenset[tuple[int, str, int, int, int]]  # of placements: outcome, side, level, price, size
 
 
 @dataclass(slots=True)

@@ -2,76 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from markets.domain.units import text_from_micro
-from orders.domain.intents import OrderIntent, Quote
 from strategies.domain.base import Decision as Decided
 from strategies.domain.cycle import CycleResult, Plan
 from strategies.domain.view import MarketView
+from strategies.domain.wanted import wanted_hash, wanted_json
 from strategies.models import Decision, StrategyState
 from strategies.services.prepared import Prepared
 
 TRACE_KEPT = 100
 STATE_BYTES = 256_000
 
+__all__ = [
+    "StateNotSafe",
+    "decision_store",
+    "memory_save",
+    "wanted_hash",
+    "wanted_json",
+    "words_of_decision",
+    "words_of_result",
+]
+
 
 class StateNotSafe(ValueError):
     """A strategy returned a state that cannot be stored."""
-
-
-def wanted_json(decision: Decided) -> list[dict[str, Any]]:
-    """Return what is wanted as plain values, decimals as texts."""
-    out = [_quote(quote) for quote in decision.quotes]
-    out += [_intent(intent) for intent in decision.intents]
-    for number, basket in enumerate(decision.baskets):
-        legs = [_intent(leg) for leg in basket.legs]
-        out.append(
-            {
-                "kind": "basket",
-                "number": number,
-                "policy": str(basket.policy),
-                "worst_loss": text_from_micro(basket.worst_loss),
-                "legs": legs,
-            }
-        )
-    return out
-
-
-def wanted_hash(wanted: Sequence[Mapping[str, Any]]) -> str:
-    """Return the hash under which equal wants are one decision. Reasons are words and do not count."""
-    bare = [{key: value for key, value in item.items() if key != "reason"} for item in wanted]
-    return hashlib.sha256(json.dumps(bare, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _quote(quote: Quote) -> dict[str, Any]:
-    return {
-        "kind": "quote",
-        "outcome_id": quote.outcome_id,
-        "side": str(quote.side),
-        "price": text_from_micro(quote.price),
-        "size": text_from_micro(quote.size),
-        "level": quote.level,
-        "post_only": quote.post_only,
-        "reason": quote.reason,
-    }
-
-
-def _intent(intent: OrderIntent) -> dict[str, Any]:
-    return {
-        "kind": "intent",
-        "outcome_id": intent.outcome_id,
-        "side": str(intent.side),
-        "limit_price": text_from_micro(intent.limit_price),
-        "size": text_from_micro(intent.size),
-        "urgency": str(intent.urgency),
-        "expires_at": intent.expires_at.isoformat() if intent.expires_at else None,
-        "reason": intent.reason,
-    }
 
 
 def decision_store(

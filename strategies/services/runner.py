@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from alerts.domain.events import Severity
 from markets.tickstore import Tickstore, TickstoreUnavailable, get_tickstore
-from orders.domain.intents import Origin, Placement
+from orders.domain.intents import Origin
 from orders.domain.keys import new_key as make_key
 from orders.services.execution import READ_ONLY_MODES, orders_submit
 from orders.services.plans import plan_advance
@@ -32,6 +32,7 @@ from risk.services.gate import OBSERVE, RUNNING, GateDesk
 from strategies.domain.base import Decision, WakeKind
 from strategies.domain.cycle import CycleResult, Plan, decision_apply, decision_plan
 from strategies.domain.exits import decide_with_exits
+from strategies.domain.patience import ASKED_SIZES_KEPT, is_refused_again, pause_s, signature
 from strategies.domain.trace import TraceEntry
 from strategies.domain.view import MarketView
 from strategies.models import Decision as DecisionRow
@@ -41,7 +42,7 @@ from strategies.services.configs import config_event
 from strategies.services.counts import COUNTS, Ticked
 from strategies.services.hooks import hooks_run
 from strategies.services.pictures import Picture, picture_take, view_build
-from strategies.services.prepared import ACTIVE, SHELF, UNREAD, Prepared, Signature
+from strategies.services.prepared import ACTIVE, SHELF, UNREAD, Prepared
 from strategies.services.recording import (
     decision_store,
     memory_save,
@@ -55,7 +56,6 @@ from strategies.services.states import StateError, strategy_fail
 log = logging.getLogger(__name__)
 
 ERROR_LIMIT = 5  # errors in a row, then the strategy is taken out of service
-RETRY_FIRST_S, RETRY_LONGEST_S = 5, 60  # how soon the gate is asked again for what it refused
 _BITS = random.SystemRandom()
 
 DeskMaker = Callable[[Prepared, Origin, datetime], Desk]
@@ -192,15 +192,8 @@ def _key(now: datetime) -> str:
     return make_key(now=now, bits=_BITS)
 
 
-def _signature(placements: Sequence[Placement]) -> Signature:
-    return frozenset((p.outcome_id, str(p.side), p.level, int(p.price), int(p.size)) for p in placements)
-
-
 def _refused_before(item: Prepared, plan: Plan, now: datetime) -> bool:
-    """Whether all that the plan would do is ask again for what was refused (or only observed) a moment ago."""
-    if (plan.stale_order_ids and not observes(item)) or not _signature(plan.wanted) <= item.refused:
-        return False
-    return item.retry_at is None or now < item.retry_at
+    return is_refused_again(plan, refused=item.refused, retry_at=item.retry_at, now=now, observes=observes(item))
 
 
 def _carry_out(
@@ -259,17 +252,17 @@ def _carry_out(
 
 def _remember_answers(item: Prepared, result: CycleResult, now: datetime) -> None:
     """Keep what was refused, with a growing pause before it is asked for again; and what was made smaller."""
-    item.refused = _signature([verdict.placement for verdict in (*result.refused, *result.observed)])
+    item.refused = signature([verdict.placement for verdict in (*result.refused, *result.observed)])
     if result.refused:
         item.refusals += 1
-        item.retry_at = now + timedelta(seconds=min(RETRY_LONGEST_S, RETRY_FIRST_S * 2 ** min(item.refusals - 1, 8)))
+        item.retry_at = now + timedelta(seconds=pause_s(item.refusals))
     else:
         item.refusals, item.retry_at = 0, None
     for verdict, order_id in zip(result.verdicts, result.created, strict=True):
         if order_id is not None and verdict.decision is Ruling.SHRUNK:
             item.asked_sizes[order_id] = int(verdict.placement.size)
-    if len(item.asked_sizes) > 200:
-        item.asked_sizes = dict(list(item.asked_sizes.items())[-100:])
+    if len(item.asked_sizes) > 2 * ASKED_SIZES_KEPT:
+        item.asked_sizes = dict(list(item.asked_sizes.items())[-ASKED_SIZES_KEPT:])
 
 
 def _submit(order_ids: Sequence[int]) -> None:
