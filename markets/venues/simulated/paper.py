@@ -105,7 +105,7 @@ class PaperBook:
         self.bids = DisplayedSide(Side.BUY)
         self.asks = DisplayedSide(Side.SELL)
         self.orders: dict[str, RestingOrder] = {}  # in order of arrival
-        self._traded: dict[tuple[Side, int], int] = {}  # trades not yet seen as shrinkage
+        self.traded: dict[tuple[Side, int], int] = {}  # trades not yet seen as shrinkage
         self._arrivals: list[tuple[int, PaperOrder]] = []
 
     # The displayed book -----------------------------------------------------------------------------
@@ -125,11 +125,11 @@ class PaperBook:
         for side, levels in ((Side.BUY, snapshot.bids), (Side.SELL, snapshot.asks)):
             new = dict(levels)
             for price in [p for p in self.displayed(side).levels if p not in new]:
-                self._level(side, price, 0, snapshot.venue_ms)
+                self.level_set(side, price, 0, snapshot.venue_ms)
             for price, size in new.items():
-                self._level(side, price, size, snapshot.venue_ms)
-        self._traded.clear()
-        return self._crossings(snapshot.venue_ms)
+                self.level_set(side, price, size, snapshot.venue_ms)
+        self.traded.clear()
+        return self.crossings(snapshot.venue_ms)
 
     def on_gap(self) -> None:
         """Something may be missing: take no order until the next snapshot. Resting orders keep their place."""
@@ -139,8 +139,42 @@ class PaperBook:
         self.tick = tick
 
     def on_change(self, change: LevelChange) -> list[PaperFill]:
-        self._level(change.side, change.price, change.size, change.venue_ms)
-        return self._crossings(change.venue_ms)
+        self.level_set(change.side, change.price, change.size, change.venue_ms)
+        return self.crossings(change.venue_ms)
+
+    def level_set(self, side: Side, price: int, size: int, at_ms: int) -> None:
+        """Set one displayed level and move our queues at its price: `on_change` without the crossings it may bring."""
+        before = self.displayed(side).change(price, size)
+        if not self.orders:
+            return
+        fallen = max(0, before - size)
+        traded = self.traded.get((side, price), 0)
+        if traded and fallen:
+            self.traded[side, price] = max(0, traded - fallen)
+        for order in self.orders.values():
+            if order.side is side and order.price == price:
+                order.level_changed(before, size, traded=traded, at_ms=at_ms, model=self.model)
+
+    def crossings(self, at_ms: int) -> list[PaperFill]:
+        """Return the fills of our orders that the opposite side reaches now."""
+        fills: list[PaperFill] = []
+        if not self.orders or self.is_crossed():
+            return fills
+        for side in (Side.BUY, Side.SELL):
+            opposite = self.displayed(side.opposite)
+            best = opposite.best()
+            if best is None:
+                continue
+            for order in self._on_side(side):
+                if (order.price < best) if side is Side.BUY else (order.price > best):
+                    break
+                takes = opposite.plan(order.remaining, order.price, unit=LOT)
+                size = sum(take.size for take in takes)
+                if size > 0:
+                    order.ahead = 0
+                    opposite.take(takes)
+                    fills.append(self._fill(order, size, at_ms, inferred=False))
+        return fills
 
     def on_trade(self, trade: TradePrint) -> list[PaperFill]:
         """Account for a trade of this token or, mirrored, of the complementary one."""
@@ -152,7 +186,7 @@ class PaperBook:
             raise ValueError(f"trade of token {trade.token_id} given to the book of {self.token_id}")
         if not self.orders:
             return []
-        self._traded[hit, price] = self._traded.get((hit, price), 0) + trade.size
+        self.traded[hit, price] = self.traded.get((hit, price), 0) + trade.size
         fills: list[PaperFill] = []
         left = trade.size
         for order in self._on_side(hit):
@@ -269,38 +303,6 @@ class PaperBook:
         """Return our orders on a side by price, then time."""
         sign = -1 if side is Side.BUY else 1
         return sorted((o for o in self.orders.values() if o.side is side), key=lambda o: sign * o.price)
-
-    def _level(self, side: Side, price: int, size: int, at_ms: int) -> None:
-        before = self.displayed(side).change(price, size)
-        if not self.orders:
-            return
-        fallen = max(0, before - size)
-        traded = self._traded.get((side, price), 0)
-        if traded and fallen:
-            self._traded[side, price] = max(0, traded - fallen)
-        for order in self.orders.values():
-            if order.side is side and order.price == price:
-                order.level_changed(before, size, traded=traded, at_ms=at_ms, model=self.model)
-
-    def _crossings(self, at_ms: int) -> list[PaperFill]:
-        fills: list[PaperFill] = []
-        if not self.orders or self.is_crossed():
-            return fills
-        for side in (Side.BUY, Side.SELL):
-            opposite = self.displayed(side.opposite)
-            best = opposite.best()
-            if best is None:
-                continue
-            for order in self._on_side(side):
-                if (order.price < best) if side is Side.BUY else (order.price > best):
-                    break
-                takes = opposite.plan(order.remaining, order.price, unit=LOT)
-                size = sum(take.size for take in takes)
-                if size > 0:
-                    order.ahead = 0
-                    opposite.take(takes)
-                    fills.append(self._fill(order, size, at_ms, inferred=False))
-        return fills
 
     def _fill(self, order: RestingOrder, size: int, at_ms: int, *, inferred: bool) -> PaperFill:
         order.filled += size

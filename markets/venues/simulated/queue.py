@@ -3,7 +3,8 @@
 `ahead` counts displayed shares that trade before ours. Trades at our price consume it; a level that shrinks
 without a trade moves us only as far as the chosen model says:
   pessimistic  cancels come from behind us, so `ahead` falls only to the new displayed size;
-  neutral      cancels are spread evenly over the level.
+  neutral      cancels are spread evenly over the level;
+  optimistic   cancels come from before us, so `ahead` falls by all of them.
 A trade and the shrinkage it causes may arrive in either order; neither is counted twice (`slack`).
 Prices and sizes are millionths, times are the venue's milliseconds.
 """
@@ -21,6 +22,7 @@ SLACK_MS = 1_000  # a trade explains a shrinkage that came at most this much ear
 class QueueModel(StrEnum):
     PESSIMISTIC = "pessimistic"
     NEUTRAL = "neutral"
+    OPTIMISTIC = "optimistic"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,9 +52,9 @@ class RestingOrder:
         if after >= before:
             return
         ahead = self.ahead
-        if model is QueueModel.NEUTRAL and before > 0:
+        if model is not QueueModel.PESSIMISTIC and before > 0:
             unexplained = max(0, before - after - traded)
-            ahead -= ahead * unexplained // before
+            ahead -= ahead * unexplained // before if model is QueueModel.NEUTRAL else min(ahead, unexplained)
         ahead = min(ahead, after)
         if at_ms - self.slack_ms > SLACK_MS:
             self.slack = 0

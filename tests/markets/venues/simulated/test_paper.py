@@ -116,6 +116,31 @@ def test_neutral_shrinkage_moves_us_in_proportion() -> None:
     assert book.orders["a"].ahead == 75 * S
 
 
+def test_optimistic_shrinkage_moves_us_by_all_of_it() -> None:
+    book = paper_book(QueueModel.OPTIMISTIC)
+    book.place(buy("a", 50 * C, 20 * S), now_ms=0)
+    book.on_change(change(Side.BUY, 50 * C, 200 * S))
+    assert book.orders["a"].ahead == 100 * S  # who came later stands behind us
+    book.on_change(change(Side.BUY, 50 * C, 150 * S))
+    assert book.orders["a"].ahead == 50 * S
+    book.on_change(change(Side.BUY, 50 * C, 10 * S))
+    assert book.orders["a"].ahead == 0
+    (fill,) = book.on_trade(trade(Side.SELL, 50 * C, 8 * S, at=5_000))
+    assert fill.size == 8 * S
+
+
+@pytest.mark.parametrize("shrinkages", [(90, 30, 60), (10, 99, 5), (100, 0, 40)])
+def test_each_queue_model_waits_no_longer_than_the_more_careful_one(shrinkages: tuple[int, ...]) -> None:
+    ahead = []
+    for model in (QueueModel.PESSIMISTIC, QueueModel.NEUTRAL, QueueModel.OPTIMISTIC):
+        book = paper_book(model)
+        book.place(buy("a", 50 * C, 20 * S), now_ms=0)
+        for size in shrinkages:
+            book.on_change(change(Side.BUY, 50 * C, size * S))
+        ahead.append(book.orders["a"].ahead)
+    assert ahead == sorted(ahead, reverse=True)
+
+
 @pytest.mark.parametrize("trade_first", [True, False])
 @pytest.mark.parametrize("model", list(QueueModel))
 def test_a_trade_and_its_shrinkage_count_once_in_either_order(trade_first: bool, model: QueueModel) -> None:
