@@ -71,6 +71,15 @@ SETTLEMENT = np.dtype(
         ("realized", "<i8"),
     ]
 )
+FORECAST = np.dtype(
+    [
+        ("at_ns", "<i8"),
+        ("fair", "<i8"),  # what the strategy held the outcome to be worth, dollars a share
+        ("mid", "<i8"),  # of the outcome then; -1 where a side was missing
+        ("market", "<i4"),
+        ("outcome", "u1"),
+    ]
+)
 
 
 class OrderEnd(IntEnum):
@@ -134,4 +143,6 @@ class BacktestResult:
     decisions: tuple[tuple[int, str], ...] = ()
     gaps: tuple[tuple[int, int, int], ...] = ()  # (market, from ns, to ns)
     problems: tuple[str, ...] = ()  # what a reader must know: crossed books, missing outcomes, a strategy stopped
+    # FORECAST rows of the decisions that traded, where the strategy states fair values
+    forecasts: npt.NDArray[Any] | None = None
     stopped: str = ""  # why the run ended before its data did; "" when it did not
