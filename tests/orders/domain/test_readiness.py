@@ -193,3 +193,19 @@ def test_a_venue_that_takes_no_orders_takes_no_exits_either(mode: str) -> None:
         assert obstacle(side, marketable=False, mode=mode, mode_until=NOW + timedelta(seconds=5)).startswith(
             "the venue"
         )
+
+
+def test_what_was_not_asked_about_holds_nothing_back() -> None:
+    assert {c.name for c in conditions_check(WELL, side=Side.BUY, marketable=True, now=NOW)} >= {"metadata", "book"}
+    account_only = replace(WELL, has_market=False, market_state=None, market_synced_at=None, has_book=False)
+    checked = conditions_check(account_only, side=Side.BUY, marketable=True, now=NOW)
+    assert not {c.name for c in checked} & {"metadata", "market_open", "book"}
+    assert all(condition.passed for condition in checked)
+    no_book = replace(WELL, has_book=False, book_confirmed_ms=None, book_is_live=False)
+    assert send_obstacle(no_book, side=Side.BUY, marketable=True, now=NOW) == ""
+
+
+def test_paper_accounts_have_no_entries_to_keep_out() -> None:
+    paper = LiveConditions(account_id=1, environment=Environment.PAPER, foreign_orders=3, venue_block="drift")
+    assert entries_check(paper, now=NOW) == ()
+    assert not all(c.passed for c in entries_check(replace(paper, environment=Environment.LIVE), now=NOW))
