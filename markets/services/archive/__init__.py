@@ -1,16 +1,16 @@
 """Recorded and imported market data: tapes by market and day, series of prices, and what fills them."""
 
-from markets.services.archive.files import ArchiveError
-from markets.services.archive.manifest import TapeInfo, market_key
-from markets.services.archive.store import (
+from markets.selectors.archive import (
+    ArchiveError,
+    TapeInfo,
     archive_folder,
-    tape_delete,
+    market_key,
     tape_info,
     tape_open,
-    tape_save,
     tapes_damaged,
     tapes_list,
 )
+from markets.services.archive.store import tape_delete, tape_save
 
 __all__ = [
     "ArchiveError",

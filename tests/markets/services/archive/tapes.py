@@ -12,7 +12,7 @@ import numpy as np
 from markets.domain.instruments import Category, MarketFacts, MarketState, OutcomeFacts, Venue
 from markets.domain.tape import ASK, BID, COLUMNS, LAST, Fidelity, Kind, Tape
 from markets.domain.units import Price, Shares
-from markets.services.archive.manifest import day_start_ns
+from markets.selectors.archive.manifest import day_start_ns
 
 DAY = "2026-07-11"
 START_NS = day_start_ns(DAY)

@@ -20,7 +20,7 @@ from markets.services.archive import (
     tapes_damaged,
     tapes_list,
 )
-from markets.services.archive import store as store_module
+from markets.services.archive import writing as writing_module
 from tests.markets.services.archive.tapes import DAY, FACTS, ROWS, START_NS, tape_of
 
 KEY = "polymarket.rain"
@@ -200,7 +200,7 @@ def test_a_full_disk_leaves_what_was_there(folder: Path, monkeypatch: pytest.Mon
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store_module.os, "replace", full)
+    monkeypatch.setattr(writing_module.os, "replace", full)
     with pytest.raises(ArchiveError, match="No space left on device"):
         tape_save(tape_of(), market=KEY, day=DAY)
     monkeypatch.undo()

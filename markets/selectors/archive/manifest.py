@@ -9,13 +9,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 from markets.domain.instruments import Category, FeeSchedule, MarketFacts, MarketState, OutcomeFacts, Venue
 from markets.domain.tape import Fidelity
-from markets.services.archive.files import ArchiveError
+from markets.selectors.archive.files import ArchiveError
 
 FORMAT, VERSION = "polybot-tape", 1
 DAY_NS = 86_400 * 10**9
@@ -55,8 +55,9 @@ class TapeInfo:
     seconds_delay: int = 0
     neg_risk: bool = False
     closes_at: datetime | None = None
-    payouts: tuple[int | None, ...] = ()
+    payouts: tuple[int, ...] = ()  # per outcome, as far as known, even if only after this day; facts never say it
     notes: tuple[str, ...] = ()  # what the importer wants a reader to know
+    extra: Mapping[str, str] = field(default_factory=dict)  # what only one kind of source has, such as a strike
 
 
 def market_key(prefix: str, slug: str, condition_id: str) -> str:
@@ -135,8 +136,9 @@ def info_from_manifest(manifest: Mapping[str, Any]) -> TapeInfo:
             seconds_delay=facts["seconds_delay"],
             neg_risk=facts["neg_risk"],
             closes_at=_time(facts["closes_at"]),
-            payouts=tuple(o["payout"] for o in facts["outcomes"]),
+            payouts=tuple(int(payout) for payout in manifest["payouts"]),
             notes=tuple(manifest["notes"]),
+            extra=dict(manifest["extra"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArchiveError(f"its manifest is damaged ({type(error).__name__}: {error}); import it again") from None
@@ -165,6 +167,12 @@ def facts_from_json(found: Mapping[str, Any]) -> MarketFacts:
             "tags": tuple(found["tags"]),
         }
     )
+
+
+def facts_of_the_day(facts: MarketFacts) -> MarketFacts:
+    """Return the facts as they were while the market traded, with the tape's own ids: market 1, outcomes 1 and 2."""
+    outcomes = tuple(replace(o, outcome_id=o.index + 1, payout=None) for o in facts.outcomes)
+    return replace(facts, market_id=1, state=MarketState.OPEN, outcomes=outcomes)
 
 
 def facts_text(facts: MarketFacts, step: int) -> str:

@@ -1,0 +1,1 @@
+"""Readers of recorded data of other makers, one file each."""
