@@ -42,6 +42,7 @@ class BookView(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     status: BookStatus = BookStatus.LIVE
     tick: int = 10_000
     last_trade_price: int | None = None
+    seen_ns: int = 0  # receive time of the last event that this picture holds
 
     @property
     def best_bid(self) -> int | None:

@@ -134,6 +134,7 @@ class Engine:
                     continue
                 tracked.venue_ms = event.venue_ms
                 tracked.received_ms = tracked.confirmed_ms = received_ms
+                tracked.seen_ns = received_ns
                 tracked.last_frame = frame
                 tracked.unchecked = True
                 stream.append((tracked.outcome.outcome_id, event))
@@ -170,6 +171,7 @@ class Engine:
         tracked.ready = True
         tracked.venue_ms = event.venue_ms
         tracked.received_ms = tracked.confirmed_ms = received_ms
+        tracked.seen_ns = event.received_ns
         tracked.venue_hash, tracked.last_frame = event.venue_hash, b""
         tracked.unchecked = status is BookStatus.LIVE
         tracked.doubt, tracked.suspect = None, False
@@ -187,6 +189,7 @@ class Engine:
             event = msgspec.structs.replace(event, occurrence=occurrence)
         tracked.last_trade = event.price
         tracked.received_ms = max(tracked.received_ms, received_ms)
+        tracked.seen_ns = event.received_ns
         tracked.traded_second += event.size
         tracked.traded_minute += event.size
         self.out.batch.events.append((tracked.outcome_id, event))

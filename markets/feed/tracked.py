@@ -31,6 +31,7 @@ class Tracked:
     status: BookStatus = BookStatus.MISSING
     venue_ms: int = 0
     received_ms: int = 0
+    seen_ns: int = 0  # receive time of the last event
     confirmed_ms: int = 0
     last_trade: int | None = None
     resolved: bool = False  # the venue named a winner
@@ -80,6 +81,7 @@ class Tracked:
             status=self.shown_status,
             tick=book.tick,
             last_trade_price=self.last_trade,
+            seen_ns=self.seen_ns,
         )
 
     def claim(self) -> BookClaim:
