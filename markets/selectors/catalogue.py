@@ -59,6 +59,11 @@ def facts_by_outcome(outcome_ids: Iterable[int]) -> dict[int, MarketFacts]:
     return found
 
 
+def facts_by_condition(condition_ids: Iterable[str]) -> dict[str, MarketFacts]:
+    """Return what the catalogue knows of these markets, by the venue's condition id; unknown ones are absent."""
+    return {row.condition_id: facts_from_row(row) for row in market_rows(condition_id__in=list(condition_ids))}
+
+
 def _last_sync_at() -> datetime | None:
     """Return when the last complete sync began: what it did not change, it confirmed."""
     done = SyncRun.objects.filter(error="", finished_at__isnull=False).order_by("-pk")

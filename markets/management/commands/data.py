@@ -1,0 +1,57 @@
+"""`manage.py data`: what the archive holds, day by day, with its gaps drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from markets.selectors.archive import TapeInfo, archive_folder, tapes_damaged, tapes_list
+from markets.selectors.archive.strips import GAP, KNOWN, NOTHING, known_words, strip_text
+
+
+class Command(BaseCommand):
+    help = "List recorded and imported market data by market and day."
+    requires_system_checks: list[str] = []  # it reads a folder
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--market", default="", help="only markets whose key or question contains this text")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        words = options["market"].lower()
+        found = [i for i in tapes_list() if words in i.market or words in i.question.lower()]
+        for line in tapes_damaged():
+            self.stderr.write(f"damaged: {line}")
+        if not found:
+            raise CommandError(
+                f"nothing is recorded{f' of {words!r}' if words else ''} in {archive_folder()}; "
+                "`manage.py import_data PATH` imports, and the feed records while it runs"
+            )
+        market = ""
+        for info in found:
+            if info.market != market:
+                market = info.market
+                self.stdout.write(f"\n{market}  {info.question}")
+            self.stdout.write(f"  {info.day} {strip_text(info)} {known_words(info)}")
+            self.stdout.write(f"             {_facts(info)}")
+            if words:
+                for note in info.notes:
+                    self.stdout.write(f"             {note}")
+        size = sum(info.size_bytes for info in found)
+        rows = sum(info.rows for info in found)
+        markets = len({info.market for info in found})
+        self.stdout.write(
+            f"\n{len(found):,} tapes of {markets:,} markets, {rows:,} rows, {size / 1e6:,.1f} MB in {archive_folder()}"
+            f"\nhalf an hour each: {KNOWN} known  {GAP} gap  {NOTHING} not recorded"
+        )
+
+
+def _facts(info: TapeInfo) -> str:
+    parts = [f"{info.rows:,} rows", f"{info.trades:,} trades", str(info.fidelity), info.source]
+    if info.inferred:
+        parts[1] += f" ({info.inferred:,} inferred)"
+    if info.resolved:
+        parts.append("resolved")
+    elif info.payouts:
+        parts.append("result known later")
+    return " · ".join(part for part in parts if part)
