@@ -51,6 +51,18 @@ def look_first(**_: object) -> None:
         reconcile_live.delay()
 
 
+@worker_ready.connect(weak=False)
+def watch_backtests(sender: object = None, **_: object) -> None:
+    """Say that the queue `backtests` is read, from beside its process: a long run must not look like a dead worker."""
+    from backtests.tasks import QUEUE
+
+    queues = getattr(getattr(getattr(sender, "app", None), "amqp", None), "queues", None)
+    if queues is not None and QUEUE in (queues.consume_from or {}):
+        from polybot import alive
+
+        alive.backtests_watch()
+
+
 @worker_shutdown.connect(weak=False)
 def drain_senders(**_: object) -> None:
     """Send what is claimed and store its answers before the process ends; everything else waits in its row."""

@@ -80,7 +80,7 @@ def exits_record(data: Path) -> int:
 
 def silent_parts(*, mode: str, now: datetime) -> list[str]:
     """Return the queues and processes this mode needs that showed no life lately."""
-    needed = ["queue:default"]
+    needed = ["queue:default", "queue:backtests"]
     if mode not in ("backtest", "server"):
         needed.append("process:feed")
     if mode in ("full", "trade", "arbitrage"):

@@ -97,6 +97,8 @@ JOBS: tuple[Job, ...] = (
         help="stores price, depth and volume of watched markets once in every ten minutes"),
     Job(name="universes", task="strategies.tasks.resolve_universes", every_s=60,
         help="looks again which markets every active strategy watches"),
+    Job(name="lost backtests", task="backtests.tasks.sweep_runs", every_s=10,
+        help="starts backtests again whose process ended, and those whose message was lost"),
     Job(name="journal verifier", task="alerts.tasks.verify_journal", every_s=600,
         help="recomputes the next part of the journal's hash chains"),
     _daily("old job claims", "alerts.tasks.prune_jobs", "03:00",

@@ -142,7 +142,7 @@ RULES: dict[str, dict[str, Any]] = {
     },
     "backtest-done": {
         "description": "A backtest finished or failed.",
-        "kind": "backtest.*", "severity": I, "repeat_after_s": 0,
+        "kind": "backtest.finished backtest.failed", "severity": I, "repeat_after_s": 0,
     },
     "desk-started": {"description": "The desk started.", "kind": "desk.started", "severity": I, "repeat_after_s": 0},
     "desk-stopped": {"description": "The desk stopped.", "kind": "desk.stopped", "severity": I, "repeat_after_s": 0},

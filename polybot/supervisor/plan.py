@@ -15,9 +15,11 @@ from polybot.supervisor.children import ChildPlan
 from polybot.supervisor.options import UpOptions
 
 FIRST = ("web", "feed")  # READY waits for these
+CELERY = ("worker", "trader", "backtests")  # watched by the signs of life of their queues
 STAGE_APPS, STAGE_SANDBOX, STAGE_STORES = 1, 2, 3
 
-# What each mode runs beside web, worker and beat. Nothing that can place an order runs outside the first group.
+# What each mode runs beside web, worker, beat and backtests. Nothing that can place an order runs outside the first
+# group.
 _TRADING = ("feed", "trader", "fills")
 PROCESSES: dict[str, tuple[str, ...]] = {
     "full": _TRADING,
@@ -36,6 +38,9 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "prepare": ("trader", "stream", "install"),
 }
 
+# Arrays are walked by one thread: a pool of them would only take memory.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
 # Celery warns root because of pickled messages, which are refused here (polybot.E005).
 _ROOT_IS_FINE = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
 
@@ -43,25 +48,31 @@ _ROOT_IS_FINE = {"PYTHONWARNINGS": "ignore:You're running the worker with superu
 def application_plans(options: UpOptions, *, project: Path) -> list[ChildPlan]:
     """Return the processes that need a migrated database, the slowest to start first."""
     python, manage = sys.executable, str(project / "manage.py")
-    celery = (python, "-m", "celery", "--quiet", "-A", "polybot", "worker", "--pool", "threads", "--without-gossip")
+    celery = (python, "-m", "celery", "--quiet", "-A", "polybot", "worker", "--without-gossip")
     celery += ("--without-mingle", "--without-heartbeat", "--loglevel", "INFO")
+    threads = (*celery, "--pool", "threads", "-c", "4")
+    # One process that gives way to everything else, and is made anew after a replay that took much memory.
+    alone = ("nice", "-n", "10", *celery, "--pool", "prefork", "-c", "1", "--max-memory-per-child", "300000")
     web = (python, "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(options.port))
     commands: dict[str, tuple[str, ...]] = {
         "web": (*web, "--application-close-timeout", "2", "polybot.asgi:application"),
         "feed": (python, manage, "run_feed", *(("--record", str(options.record)) if options.record else ())),
-        "trader": (*celery, "-Q", "trading", "-c", "4", "-n", "trader@%h"),
+        "trader": (*threads, "-Q", "trading", "-n", "trader@%h"),
         "fills": (python, manage, "run_fills"),
-        "worker": (*celery, "-Q", "default", "-c", "4", "-n", "worker@%h"),
+        "worker": (*threads, "-Q", "default", "-n", "worker@%h"),
         "beat": (python, manage, "run_beat"),
+        "backtests": (*alone, "-Q", "backtests", "-n", "backtests@%h"),
     }
-    wanted = {"web", "worker", "beat", *PROCESSES[options.mode]}
+    wanted = {"web", "worker", "beat", "backtests", *PROCESSES[options.mode]}
     return [
         ChildPlan(
             name=name,
             command=command,
             stage=STAGE_APPS,
-            watched=name in ("worker", "trader"),
-            environment=(_ROOT_IS_FINE if name in ("worker", "trader") else {}) | keys_environment(name, options.data),
+            watched=name in CELERY,
+            environment=(_ROOT_IS_FINE if name in CELERY else {})
+            | (_ONE_THREAD if name == "backtests" else {})
+            | keys_environment(name, options.data),
         )
         for name, command in commands.items()
         if name in wanted

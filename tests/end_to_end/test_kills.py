@@ -25,6 +25,7 @@ SIGNS: dict[str, tuple[str, ...]] = {
     "trader": ("queue:trading",),
     "worker": ("queue:default",),
     "beat": ("queue:default", "queue:trading"),
+    "backtests": ("queue:backtests",),
     "valkey": ("queue:default", "queue:trading", "process:feed"),
     "postgres": ("queue:default", "queue:trading", "process:feed", "process:fills"),
 }

@@ -18,7 +18,7 @@ import pytest
 from tests.end_to_end.desk import PROJECT, Desk, clean_environment, wait_until
 
 pytestmark = pytest.mark.slow
-PROCESSES = {"up", "postgres", "valkey", "sandbox", "web", "feed", "fills", "worker", "trader", "beat"}
+PROCESSES = {"up", "postgres", "valkey", "sandbox", "web", "feed", "fills", "worker", "trader", "beat", "backtests"}
 
 
 @pytest.fixture(scope="module")

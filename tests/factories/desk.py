@@ -135,7 +135,7 @@ def desk_make(*, now: datetime | None = None) -> DeskRows:
     plan = _plan_make(orders["filled"], now=now)
     snapshot_create(account.pk, now - timedelta(minutes=2))
     snapshot_create(account.pk, now - timedelta(minutes=1))
-    for name in ("process:feed", "process:fills", "queue:default", "queue:trading"):
+    for name in ("process:feed", "process:fills", "queue:default", "queue:trading", "queue:backtests"):
         health.heartbeat_record(name, details={"messages_per_s": 51.2, "watched": 6})
     SyncRun.objects.create(
         venue="polymarket", kind="full", started_at=now, finished_at=now, events_seen=1, markets_seen=4, rows_written=4

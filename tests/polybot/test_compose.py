@@ -29,6 +29,7 @@ def test_every_process_of_up_is_a_service() -> None:
 @pytest.mark.parametrize("name", sorted(DESK))
 def test_its_command_exists(name: str) -> None:
     command = DESK[name]["command"]
+    command = command[3:] if command[0] == "nice" else command
     if command[:2] == ["python", "manage.py"]:
         assert command[2] in {*get_commands(), *NOT_DJANGO}
     else:
@@ -36,21 +37,37 @@ def test_its_command_exists(name: str) -> None:
         assert command[2] in ("daphne", "celery")
 
 
-@pytest.mark.parametrize(("name", "queue"), [("worker", "default"), ("trader", "trading")])
-def test_workers_read_the_queues_of_up(name: str, queue: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "queue", "pool", "processes"),
+    [
+        ("worker", "default", "threads", "4"),
+        ("trader", "trading", "threads", "4"),
+        ("backtests", "backtests", "prefork", "1"),
+    ],
+)
+def test_workers_read_the_queues_of_up(name: str, queue: str, pool: str, processes: str) -> None:
     wanted = options.parse_up([], project=PROJECT, environment={})
     ours = next(child.command for child in plan.application_plans(wanted, project=PROJECT) if child.name == name)
     theirs = DESK[name]["command"]
     for command in (ours, theirs):
         assert command[command.index("-Q") + 1] == queue
-        assert command[command.index("--pool") + 1] == "threads"
-        assert command[command.index("-c") + 1] == "4"
+        assert command[command.index("--pool") + 1] == pool
+        assert command[command.index("-c") + 1] == processes
+
+
+def test_backtests_give_way_to_the_desk() -> None:
+    wanted = options.parse_up([], project=PROJECT, environment={})
+    ours = next(child.command for child in plan.application_plans(wanted, project=PROJECT) if child.name == "backtests")
+    for command in (ours, DESK["backtests"]["command"]):
+        assert list(command[:3]) == ["nice", "-n", "10"]
+        assert command[command.index("--max-memory-per-child") + 1] == "300000"
+    assert DESK["backtests"]["oom_score_adj"] > 0
 
 
 @pytest.mark.parametrize("name", sorted(DESK))
 def test_its_settings_are_settings(name: str) -> None:
     known = {field.upper() for field in Environment.model_fields}
-    known |= {"POLYBOT_ADMIN_PASSWORD", "PYTHONUNBUFFERED"}
+    known |= {"POLYBOT_ADMIN_PASSWORD", "PYTHONUNBUFFERED", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"}
     for variable in DESK[name].get("environment", {}):
         assert variable in known or variable.removesuffix("_FILE") in known
 
@@ -102,7 +119,7 @@ def test_key_files_are_mounted_where_they_may_be_opened_and_nowhere_else() -> No
     assert {name for name, found in named.items() if found == every} == {"trader", "prepare"}
     assert named["fills"] == own | {"POLYBOT_STREAM_KEY_FILE"} and mounted["fills"] == {"/keys/stream"}
     assert mounted["trader"] == mounted["prepare"] == {"/keys/trader", "/keys/stream"}
-    for name in ("web", "worker", "beat", "feed", "sandbox"):
+    for name in ("web", "worker", "beat", "feed", "sandbox", "backtests"):
         assert named[name] <= own and not mounted[name]
     assert {name: DESK[name]["environment"].get("POLYBOT_ROLE") for name in ("trader", "fills", "web")} == {
         "trader": "trader",

@@ -75,7 +75,7 @@ def test_somebody_outside_is_told_only_while_everything_lives() -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/ping"
         assert not health.heartbeat_ping(url, mode="full", now=NOW)
-        for name in ("queue:default", "queue:trading", "process:feed", "process:fills"):
+        for name in ("queue:default", "queue:backtests", "queue:trading", "process:feed", "process:fills"):
             heartbeat_record(name, now=NOW)
         assert health.heartbeat_ping(url, mode="full", now=NOW)
         assert not health.heartbeat_ping(url, mode="full", now=NOW + timedelta(seconds=60))
@@ -86,5 +86,5 @@ def test_somebody_outside_is_told_only_while_everything_lives() -> None:
 
 @pytest.mark.django_db
 def test_only_what_a_mode_runs_is_missed() -> None:
-    assert health.silent_parts(mode="server", now=NOW) == ["queue:default"]
-    assert health.silent_parts(mode="monitor", now=NOW) == ["queue:default", "process:feed"]
+    assert health.silent_parts(mode="server", now=NOW) == ["queue:default", "queue:backtests"]
+    assert health.silent_parts(mode="monitor", now=NOW) == ["queue:default", "queue:backtests", "process:feed"]

@@ -42,6 +42,7 @@ PROCESSES = (
     ("queue:default", "worker", "sync, reconciliation, snapshots, alerts", TRADER_LIMIT_S),
     ("queue:trading", "trader", "strategy ticks, submit, cancel", TRADER_LIMIT_S),
     ("process:fills", "fills", "paper matching and booking of fills", PROCESS_LIMIT_S),
+    ("queue:backtests", "backtests", "replays, one at a time, after everything else", TRADER_LIMIT_S),
 )
 # Bookkeeping of the processes themselves: no reader looks for it.
 _HIDDEN_DETAILS = {"pid", "process", "at_ms", "started_ms", "epoch", "cursor", "venue"}

@@ -61,7 +61,7 @@ def test_the_data_directory_is_named_by_word_then_variable_then_project(
 def test_only_trading_modes_run_what_can_place_an_order(mode: str, tmp_path: Path) -> None:
     options = _parse("--mode", mode, tmp_path=tmp_path)
     names = {child.name for child in plan.application_plans(options, project=tmp_path)}
-    assert {"web", "worker", "beat"} <= names
+    assert {"web", "worker", "beat", "backtests"} <= names
     assert ({"trader", "fills"} <= names) == (mode in ("full", "trade", "arbitrage"))
     assert not {"trader", "fills"} & names or "feed" in names
 
@@ -104,7 +104,7 @@ def test_key_files_are_named_to_those_who_may_open_them(tmp_path: Path) -> None:
     trader = {f"POLYBOT_{name}_KEY_FILE" for name in ("TRADER", "STREAM", "INSTALL")}
     assert told.pop("trader") == own | trader | {"POLYBOT_ROLE"}
     assert told.pop("fills") == own | {"POLYBOT_STREAM_KEY_FILE", "POLYBOT_ROLE"}
-    assert set(told) == {"web", "worker", "beat", "feed"} and all(names == own for names in told.values())
+    assert set(told) == {"web", "worker", "beat", "feed", "backtests"} and all(names == own for names in told.values())
     assert not plan.sandbox_plan(options, project=tmp_path, port=1).environment
 
 
