@@ -1,0 +1,45 @@
+"""Jobs of backtests. A replay has a queue and a process of its own; what finds lost ones runs with everything else.
+
+`run_backtest` acknowledges at once, unlike every other task: it may run for hours, and a message that is not
+acknowledged comes again after ten minutes. The row is the queue; a message lost with its worker is sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from celery import shared_task
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from backtests.services import claims, run
+
+QUEUE = "backtests"  # settings.CELERY_TASK_ROUTES sends replays there
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(acks_late=False, soft_time_limit=run.LONGEST_S + 600, time_limit=run.LONGEST_S + 1200)
+def run_backtest(run_id: int) -> None:
+    """Run one queued backtest. Repeated, or taken by somebody else, it does nothing."""
+    run.process_step_back()
+    run.backtest_run(run_id)
+
+
+@shared_task(acks_late=True, expires=9)
+def sweep_runs() -> None:
+    """Every 10 s: runs whose process died, and queued runs that no message is on its way for."""
+    now = timezone.now()
+    claims.runs_recover(now=now)
+    for run_id in claims.runs_unsent(now=now):
+        run_soon(run_id)
+
+
+def run_soon(run_id: int) -> None:
+    """Wake the worker for a queued run. If the broker is down the sweep does it later."""
+    try:
+        run_backtest.delay(run_id)
+    except OperationalError as error:
+        log.warning("backtest waits for the sweep", extra={"run": run_id, "problem": str(error)[:200]})
+        return
+    claims.run_sent(run_id, now=timezone.now())
