@@ -82,6 +82,12 @@ def order_as_child(order_id: int, account_id: int) -> Child | None:
     return None if row is None else child_of(row, list(Fill.objects.filter(order_id=order_id)))
 
 
+def plan_replacing(order_id: int) -> int | None:
+    """Return the working plan that replaces this order already."""
+    rows = ExecutionPlan.objects.filter(kind=PlanKind.REPLACE, state__in=WORKING, parameters__replaces=order_id)
+    return rows.values_list("pk", flat=True).first()
+
+
 def planned_orders(account_id: int) -> tuple[OpenOrder, ...]:
     """Return what the account's plans may still order, each leg as an order at its worst price in state NEW.
 

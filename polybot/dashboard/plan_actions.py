@@ -1,19 +1,25 @@
-"""What pages change about plans: flatten, end one, end everything in a market, keep the heartbeat."""
+"""What pages change about plans: flatten, replace an order, end a plan, end everything in a market."""
 
 from __future__ import annotations
+
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
+from markets.domain.units import Price, Shares, micro_from_decimal
 from markets.selectors import screens as market_pages
 from orders.selectors import plans as plan_pages
+from orders.selectors.pages import order_story
 from orders.services import execution, plans
-from polybot.dashboard.actions import action
+from polybot.dashboard.actions import action, sentence
 from polybot.dashboard.frame import desk_of
+from polybot.dashboard.ticket import TermsForm, manual_origin
 from polybot.dashboard.views.plans import flatten_strategy, strategy_origin
 from polybot.dashboard.views.scope import account_ids
+from risk.services import plans as asked_plans
 from risk.services.flatten import flatten as flatten_now
 
 
@@ -26,6 +32,37 @@ def plan_cancel(request: HttpRequest, plan_id: int) -> HttpResponse:
     else:
         messages.warning(request, "Nothing to end: the plan was over already.")
     return HttpResponseRedirect(reverse("desk:plan", args=[plan_id]))
+
+
+@action
+def order_replace(request: HttpRequest, order_id: int) -> HttpResponse:
+    """Carry a replacement through the gate. What is refused is shown on the form again, with the reason."""
+    story = order_story(order_id, account_ids=account_ids(request))
+    if story is None:
+        raise Http404("no such order")
+    typed = {name: request.POST.get(name, "")[:30] for name in ("price", "size")}
+    page = f"{reverse('desk:replace', args=[order_id])}?{urlencode(typed)}#terms"
+    form = TermsForm(request.POST, market=story.order.market)
+    if not form.is_valid():
+        messages.error(request, "Nothing was replaced: correct the marked fields.")
+        return HttpResponseRedirect(page)
+    try:
+        made = asked_plans.order_replace(
+            story.order.account_id,
+            order_id,
+            price=Price(micro_from_decimal(form.cleaned_data["price"])),
+            size=Shares(micro_from_decimal(form.cleaned_data["size"])),
+            origin=manual_origin(request.user),
+            by=request.user.get_username(),
+        )
+    except asked_plans.PlanError as error:
+        messages.error(request, sentence(f"Nothing was replaced: {error}"))
+        return HttpResponseRedirect(page)
+    if made.plan_id is None:
+        messages.error(request, sentence(f"Refused by the gate, and the old order stays: {made.message}"))
+        return HttpResponseRedirect(page)
+    messages.success(request, "The gate approved it. The old order ends first; the new one takes what is then left.")
+    return HttpResponseRedirect(reverse("desk:plan", args=[made.plan_id]))
 
 
 @action

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from orders.domain.intents import OriginKind
+from orders.domain.intents import OrderType, OriginKind
 from orders.domain.lifecycle import OPEN, OrderState
 from polybot.dashboard import words
 from polybot.dashboard.places import Place, place_of
@@ -33,6 +33,11 @@ class OrderLine:
     @property
     def remaining(self) -> Decimal:
         return self.row.size - self.row.filled_size
+
+    @property
+    def may_replace(self) -> bool:
+        """Whether it rests, so that other terms make sense; the page says what else may stand in the way."""
+        return self.may_cancel and OrderType(self.row.order_type).rests and self.row.state == OrderState.LIVE
 
 
 def order_lines(rows: Iterable[Any], queues: Mapping[int, Decimal] | None = None) -> list[OrderLine]:

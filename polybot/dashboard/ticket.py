@@ -6,7 +6,7 @@ review on a picture without the account's lock: a moment later the answer may di
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -25,11 +25,12 @@ from markets.domain.units import (
     notional_down,
 )
 from markets.domain.views import BookView
-from orders.domain.intents import INTENT_LEVEL, OrderType, Origin, OriginKind, Placement
+from orders.domain.intents import INTENT_LEVEL, OpenOrder, OrderType, Origin, OriginKind, Placement
 from orders.domain.reserve import cash_to_reserve, worst_taker_fee
 from orders.selectors import portfolio as portfolios
 from orders.selectors import screens as order_pages
 from polybot.dashboard import words
+from risk.domain.context import without
 from risk.domain.verdicts import Verdict
 from risk.rules.review import review
 from risk.selectors import limits as risk_limits
@@ -40,23 +41,31 @@ _TYPES = [*((t.value, t.value.upper()) for t in OrderType), (CHASE, "three-step 
 PREVIEW_KEY = "00000000-0000-7000-8000-000000000000"
 
 
-class TicketForm(forms.Form):
-    """One order as typed. `cleaned_data` holds Decimals; `placement` makes the core's value of it."""
+def _words(what: str) -> dict[str, str]:
+    """Return the one sentence for every way to mistype a number."""
+    names = ("required", "invalid", "min_value", "max_value", "max_digits", "max_decimal_places", "max_whole_digits")
+    return dict.fromkeys(names, f"type {what}")
 
-    outcome = forms.TypedChoiceField(coerce=int, error_messages={"invalid_choice": "choose one of the two outcomes"})
-    side = forms.ChoiceField(choices=[(s.value, s.value) for s in Side])
-    price = forms.DecimalField(min_value=Decimal("0.0001"), max_value=Decimal("99.9999"), max_digits=8)
-    size = forms.DecimalField(min_value=Decimal("0.01"), max_value=Decimal(10_000_000), max_digits=16)
-    order_type = forms.ChoiceField(choices=_TYPES, required=False)
-    post_only = forms.BooleanField(required=False)
-    minutes = forms.IntegerField(min_value=2, max_value=7 * 24 * 60, required=False)
-    slices = forms.IntegerField(min_value=2, max_value=100, required=False)
-    key = forms.UUIDField(required=False)
+
+class TermsForm(forms.Form):
+    """A price in cents on the market's tick and a size in shares; `cleaned_data` holds dollars and shares."""
+
+    price = forms.DecimalField(
+        min_value=Decimal("0.0001"),
+        max_value=Decimal("99.9999"),
+        max_digits=8,
+        error_messages=_words("a price between 0 and 100 ¢"),
+    )
+    size = forms.DecimalField(
+        min_value=Decimal("0.01"),
+        max_value=Decimal(10_000_000),
+        max_digits=16,
+        error_messages=_words("a size from 0.01 to 10,000,000 shares"),
+    )
 
     def __init__(self, data: Mapping[str, Any] | None, *, market: Any, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         self.market = market
-        self.fields["outcome"].choices = [(o.pk, o.label) for o in market.outcomes.all()]  # type: ignore[attr-defined]
 
     def clean_price(self) -> Decimal:
         price = self.cleaned_data["price"] / 100
@@ -77,6 +86,22 @@ class TicketForm(forms.Form):
         except AmountError as error:
             raise forms.ValidationError(str(error)) from error
         return size
+
+
+class TicketForm(TermsForm):
+    """One order as typed. `placement` makes the core's value of it."""
+
+    outcome = forms.TypedChoiceField(coerce=int, error_messages={"invalid_choice": "choose one of the two outcomes"})
+    side = forms.ChoiceField(choices=[(s.value, s.value) for s in Side])
+    order_type = forms.ChoiceField(choices=_TYPES, required=False)
+    post_only = forms.BooleanField(required=False)
+    minutes = forms.IntegerField(min_value=2, max_value=7 * 24 * 60, required=False)
+    slices = forms.IntegerField(min_value=2, max_value=100, required=False)
+    key = forms.UUIDField(required=False)
+
+    def __init__(self, data: Mapping[str, Any] | None, *, market: Any, **kwargs: Any) -> None:
+        super().__init__(data, market=market, **kwargs)
+        self.fields["outcome"].choices = [(o.pk, o.label) for o in market.outcomes.all()]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -212,6 +237,19 @@ def preview_of(
 ) -> Preview:
     """Return cost and verdict for a valid form. Reads only."""
     placement = form.placement(key=PREVIEW_KEY, facts=facts, book=book, origin=manual_origin(user), now=now)
+    return placement_preview(placement, account_id=account_id, facts=facts, book=book, now=now)
+
+
+def placement_preview(
+    placement: Placement,
+    *,
+    account_id: int,
+    facts: MarketFacts,
+    book: BookView | None,
+    now: datetime,
+    ended: Sequence[OpenOrder] = (),
+) -> Preview:
+    """Return cost and verdict of one placement as if the orders in `ended` were gone. Reads only."""
     portfolio = portfolios.portfolio_get(account_id, now=now)
     switch = order_pages.kill_switch()
     context = picture.context_get(
@@ -222,8 +260,8 @@ def preview_of(
         kill_reason=switch.reason,
         now=now,
     )
-    (verdict,) = review([placement], context)
-    may_take = placement.marketable and not placement.post_only
+    (verdict,) = review([placement], without(context, ended))
+    may_take = crosses(placement.side, placement.price, book) and not placement.post_only
     fee = 0
     if may_take and facts.fee is not None:
         fee = worst_taker_fee(price=placement.price, size=placement.size, fee=facts.fee)

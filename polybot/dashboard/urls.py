@@ -33,6 +33,7 @@ from polybot.dashboard.views import (
     plans,
     positions,
     reconcile,
+    replacing,
     safety,
     strategies,
 )
@@ -61,6 +62,8 @@ urlpatterns = [
     _page("orders/", orders.orders, "orders"),
     _page("orders/<int:order_id>/", orders.order, "order"),
     _page("orders/<int:order_id>/cancel", actions.order_cancel, "order_cancel"),
+    _page("orders/<int:order_id>/replace/", replacing.replace, "replace"),
+    _page("orders/<int:order_id>/replace/now", plan_actions.order_replace, "order_replace"),
     _page("orders/cancel-all", actions.cancel_all, "cancel_all"),
     _page("plans/<int:plan_id>/", plans.plan, "plan"),
     _page("plans/<int:plan_id>/cancel", plan_actions.plan_cancel, "plan_cancel"),

@@ -5,14 +5,14 @@ Dollars and shares are millionths. A missing entry means unknown, and unknown re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from markets.domain.instruments import MarketFacts, Side
-from markets.domain.units import Price, Shares, Usd
+from markets.domain.units import Price, Shares, Usd, notional_down
 from markets.domain.views import BookView
-from orders.domain.intents import Origin, OriginKind
+from orders.domain.intents import OpenOrder, Origin, OriginKind
 from orders.domain.ledger import Portfolio
 from orders.domain.readiness import LiveConditions
 from risk.domain.limits import NO_OVERRIDE, Limits, OriginLimits
@@ -73,3 +73,22 @@ class GateContext:
 
     def usage(self, origin: Origin) -> OriginUsage:
         return self.origin_usage.get(origin_ref(origin), OriginUsage())
+
+
+def without(context: GateContext, orders: Sequence[OpenOrder]) -> GateContext:
+    """Return the picture in which `orders` have ended and gave back what they held: shares, or price times size.
+
+    A buy may have set aside a fee beside that; what of it is not certain is not counted as free.
+    """
+    ids = {order.order_id for order in orders}
+    portfolio = context.portfolio
+    positions, reserved = dict(portfolio.positions), int(portfolio.reserved_cash)
+    for order in orders:
+        held = positions.get(order.outcome_id)
+        if order.side is Side.BUY:
+            reserved -= notional_down(order.price, order.remaining)
+        elif held is not None:
+            positions[order.outcome_id] = replace(held, reserved=Shares(max(0, held.reserved - order.remaining)))
+    left = tuple(order for order in portfolio.open_orders if order.order_id not in ids)
+    cash = Usd(max(0, reserved))
+    return replace(context, portfolio=replace(portfolio, positions=positions, open_orders=left, reserved_cash=cash))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from markets.domain.instruments import MarketFacts, Side
 from markets.domain.units import Price, Shares, Usd
 from markets.domain.views import BookStatus, BookView
-from orders.domain.intents import OriginKind, Placement
+from orders.domain.intents import Placement
 from orders.domain.reserve import cash_to_reserve
 from risk.domain.context import GateContext
 from risk.domain.exposure import Risked, risked, risked_order
@@ -35,10 +35,6 @@ class Question:
     @property
     def is_entry(self) -> bool:
         return self.placement.side is Side.BUY
-
-    @property
-    def is_manual(self) -> bool:
-        return self.placement.origin.kind is OriginKind.MANUAL
 
     @property
     def caps(self) -> OriginCaps:

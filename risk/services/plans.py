@@ -13,21 +13,20 @@ from django.utils import timezone
 from markets.domain.units import Price, Shares
 from markets.selectors.catalogue import market_facts
 from orders.domain.drafts import PlanDraft, chase_draft, replace_draft, slices_draft
-from orders.domain.intents import INTENT_LEVEL, OpenOrder, OrderType, Origin, Placement
+from orders.domain.intents import OrderType, Origin, Placement
 from orders.domain.keys import new_key
-from orders.domain.lifecycle import OrderState
 from orders.domain.plans import LOT
+from orders.domain.replacing import replace_obstacle, replacement_of
 from orders.domain.slices import JOIN
-from orders.selectors.plans import plan_by_key
+from orders.selectors.plans import plan_by_key, plan_replacing
 from orders.selectors.portfolio import open_order_list
-from risk.domain.context import GateContext
+from risk.domain.context import GateContext, without
 from risk.models import RiskVerdict
 from risk.rules.review import review
 from risk.selectors.picture import books_read
 from risk.services.gate import GateDesk
 
 _bits = random.SystemRandom()
-_FINAL = frozenset({OrderState.UNKNOWN, OrderState.QUARANTINED})
 
 
 class PlanError(ValueError):
@@ -120,42 +119,20 @@ def order_replace(
     Raises PlanError for an order that cannot be replaced.
     """
     old = next((order for order in open_order_list(account_id) if order.order_id == order_id), None)
-    if old is None or not old.order_type.rests:
-        raise PlanError(f"order {order_id} does not rest: there is nothing to replace")
-    if old.state in _FINAL or old.cancel_requested:
-        raise PlanError(f"order {order_id} is {old.state} or on its way out: wait for its end, then place a new one")
+    obstacle = replace_obstacle(order_id, old)
+    if old is None or obstacle:
+        raise PlanError(obstacle)
     now = clock()
     facts = market_facts([old.market_id])[old.market_id]
-    placement = Placement(
-        key=new_key(now=now, bits=_bits),
-        market_id=old.market_id,
-        outcome_id=old.outcome_id,
-        side=old.side,
-        price=price,
-        size=size,
-        order_type=OrderType.GTC,
-        post_only=old.post_only,
-        origin=origin,
-        created_at=now,
-        level=INTENT_LEVEL,
-        reason=f"replaces order {order_id}",
-        replaces_order_id=order_id,
-    )
+    placement = replacement_of(old, price=price, size=size, key=new_key(now=now, bits=_bits), origin=origin, now=now)
     draft = replace_draft(placement, order_id=order_id, filled=int(old.filled), smallest=int(facts.minimum_size))
-    return draft_review(account_id, draft, by=by, clock=clock, seen=lambda context: without(context, [old]))
 
+    def seen(context: GateContext) -> GateContext:
+        if other := plan_replacing(order_id):  # asked under the account's lock: of two at once one is refused
+            raise PlanError(f"plan {other} replaces order {order_id} already: wait for its end")
+        return without(context, [old])
 
-def without(context: GateContext, orders: list[OpenOrder]) -> GateContext:
-    """Return the picture in which `orders` have ended and gave back what they held."""
-    ids = {order.order_id for order in orders}
-    portfolio = context.portfolio
-    positions = dict(portfolio.positions)
-    for order in orders:
-        held = positions.get(order.outcome_id)
-        if order.side == "sell" and held is not None:
-            positions[order.outcome_id] = replace(held, reserved=Shares(max(0, held.reserved - order.remaining)))
-    left = tuple(order for order in portfolio.open_orders if order.order_id not in ids)
-    return replace(context, portfolio=replace(portfolio, positions=positions, open_orders=left))
+    return draft_review(account_id, draft, by=by, clock=clock, seen=seen)
 
 
 def _stored(account_id: int, keys: list[str]) -> list[RiskVerdict]:

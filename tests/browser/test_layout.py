@@ -44,6 +44,7 @@ def addresses(site: Site) -> dict[str, str]:
         "release": "/risk/release/",
         "plan": f"/plans/{desk.plan.pk}/",
         "flatten": "/flatten/",
+        "replace": f"/orders/{desk.orders['open'].pk}/replace/?price=59&size=50",
     }
 
 

@@ -28,7 +28,7 @@ def page_urls(desk: DeskRows) -> list[str]:
     """Every address that answers a GET, with rows behind it."""
     found = [reverse(f"desk:{name}") for name in LISTS + MACHINE]
     found += [reverse("desk:market", args=[market.pk]) for market in desk.group]
-    found += [reverse("desk:order", args=[order.pk]) for order in desk.orders.values()]
+    found += [reverse(f"desk:{page}", args=[o.pk]) for o in desk.orders.values() for page in ("order", "replace")]
     found.append(reverse("desk:strategy", args=[desk.strategy.pk]))
     found.append(reverse("desk:decision", args=[desk.decision.pk]))
     found.append(reverse("desk:verdict", args=[desk.verdict.pk]))
