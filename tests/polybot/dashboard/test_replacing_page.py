@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -55,15 +56,18 @@ def test_of_two_replacements_the_second_is_refused(desk: DeskRows, owner: Client
 
 
 def test_the_money_of_the_old_order_counts_as_free(desk: DeskRows, owner: Client) -> None:
-    """A desk whose cash is all in the order may still move it; not grow it without end."""
+    """A desk whose cash is all promised can place nothing beside the order, and may still move it."""
     order = desk.orders["open"]
-    account = Account.objects.get(pk=desk.account.pk)
-    Account.objects.filter(pk=account.pk).update(cash=account.reserved_cash)
+    Account.objects.filter(pk=desk.account.pk).update(reserved_cash=F("cash"))
+    ticket = {"outcome": order.outcome_id, "side": "buy", "price": "59", "size": "20", "order_type": "gtc"}
+    assert "$0.00 is free" in owner.get(reverse("desk:market", args=[order.market_id]), ticket).content.decode()
     assert "Replace: BUY 20 sh at 59 ¢" in see(owner, desk, price="59", size="20")
-    told = see(owner, desk, price="59", size="200")
-    assert "allows less" in told or "Refused by the gate" in told
-    told = act(owner, order, price="59", size="200")
-    assert "Refused by the gate, and the old order stays" in told
+
+
+def test_what_the_gate_would_make_smaller_is_not_replaced(desk: DeskRows, owner: Client) -> None:
+    order = desk.orders["open"]
+    assert "<b>The gate allows less.</b>" in see(owner, desk, price="59", size="200")
+    assert "Refused by the gate, and the old order stays" in act(owner, order, price="59", size="200")
     order.refresh_from_db()
     assert order.cancel_requested_at is None and not ExecutionPlan.objects.filter(kind="replace").exists()
 
@@ -78,7 +82,7 @@ def test_the_money_of_the_old_order_counts_as_free(desk: DeskRows, owner: Client
         ("NaN", "10", "type a price between 0 and 100"),
         ("59", "-5", "type a size from 0.01"),
         ("59", "1e400", "type a size from 0.01"),
-        ("59", "1.1234567", "six decimals"),
+        ("59", "1.1234567", "below one millionth"),
         ("60", "60", "Nothing would change"),
         ("59", "0.5", "below the minimum"),
     ],
