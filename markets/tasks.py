@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from markets.domain.instruments import Venue
-from markets.services import catalogue, compaction, facts, retention, snapshots
+from markets.services import catalogue, compaction, facts, records, retention, snapshots
 
 log = logging.getLogger(__name__)
 NIGHTLY_LIMIT_S = 480.0  # below the broker's patience of 600 s; what is left over waits for the next night
@@ -49,9 +50,13 @@ def compact_candles() -> None:
 
 @shared_task(acks_late=True, soft_time_limit=580, time_limit=590)
 def prune_history() -> None:
-    """Delete trades, minutes and snapshots that are past their time. Runs daily."""
+    """Delete trades, minutes, snapshots and records that are past their time. Runs daily."""
     deleted = retention.history_prune(now=timezone.now(), progress=_said(), until=_time_is_up())
     log.info("history: deleted %s", deleted)
+    if (folder := settings.DECISION_RECORD_DIR) is not None:
+        days, most_bytes = settings.DECISION_RECORD_DAYS, settings.DECISION_RECORD_BYTES
+        gone = records.records_prune(folder, now=timezone.now(), days=days, most_bytes=most_bytes)
+        log.info("records: %s files deleted", gone)
 
 
 def _time_is_up() -> Callable[[], bool]:

@@ -19,7 +19,7 @@ from django.db import DatabaseError, connection, transaction
 from alerts.services.health import heartbeat_record
 from markets.selectors.catalogue import facts_by_outcome, market_facts
 from markets.tickstore import Tickstore, TickstoreUnavailable
-from orders.feed import paper_store
+from orders.feed import paper_record, paper_store
 from orders.feed.paper_engine import Arrival, PaperEngine, Queue
 from orders.services.faults import faultpoint
 from orders.services.paper import paper_sync, pending_venue_orders
@@ -144,6 +144,7 @@ class FillsProcess:
         self._views(memory)
         memory.written = {q.venue_order_id: q for q in memory.engine.queues()}
         now = self._now()
+        paper_record.started(memory.engine, now=now)
         for venue_order_id in pending_venue_orders():
             paper_sync(venue_order_id, now=now)
         self._memory = memory
@@ -303,7 +304,9 @@ class FillsProcess:
         queues = engine.queues()
         dirty = [q for q in queues if memory.written.get(q.venue_order_id) != q]
         faultpoint("paper.before_commit")
-        paper_store.effects_write(effects, dirty, cursor=engine.cursor, epoch=memory.epoch, now=self._now())
+        now = self._now()
+        paper_store.effects_write(effects, dirty, cursor=engine.cursor, epoch=memory.epoch, now=now)
+        paper_record.effects_note(engine, effects, now=now)
         memory.written = {q.venue_order_id: q for q in queues}
         memory.written_cursor, memory.flushed_at = engine.cursor, self._monotonic()
         self.counters.trades += len(effects.trades)

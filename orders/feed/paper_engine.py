@@ -85,6 +85,7 @@ class Accepted:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     venue_order_id: str
+    outcome_id: int
     state: VenueState
     reason: str
 
@@ -137,6 +138,7 @@ class PaperEngine:
         self.books: dict[int, PaperBook] = {}
         self.live: dict[str, _Live] = {}
         self.facts: dict[int, MarketFacts] = {}
+        self.seen_ns: dict[int, int] = {}  # by outcome: receive time of its last event
         self._partner: dict[int, int] = {}
 
     # Books --------------------------------------------------------------------------------
@@ -196,6 +198,10 @@ class PaperEngine:
         for book in self.books.values():
             book.on_gap()
 
+    def seen(self, outcome_id: int) -> int:
+        """Return when the last event of this outcome's market was received, in nanoseconds; 0 before the first."""
+        return max(self.seen_ns.get(outcome_id, 0), self.seen_ns.get(self._partner.get(outcome_id, 0), 0))
+
     def is_sure(self, outcome_id: int) -> bool:
         return outcome_id in self.books and self.books[outcome_id].known
 
@@ -209,6 +215,7 @@ class PaperEngine:
         """Let one batch of the stream happen. An event that no book can hold makes its book unsure, nothing more."""
         self.cursor = cursor
         for item in events:
+            self.seen_ns[item.outcome_id] = item.event.received_ns
             try:
                 self._apply(item.outcome_id, item.event)
             except ValueError:
@@ -286,15 +293,22 @@ class PaperEngine:
         if live is None:
             return False
         self.books[live.outcome_id].cancel(venue_order_id)
-        self.effects.ended.append(Ended(venue_order_id=venue_order_id, state=state, reason=reason))
+        self.effects.ended.append(
+            Ended(venue_order_id=venue_order_id, outcome_id=live.outcome_id, state=state, reason=reason)
+        )
         return True
 
     def expire(self, now_ms: int) -> None:
-        for book in self.books.values():
+        for outcome_id, book in self.books.items():
             for order in book.expire(now_ms):
                 self.live.pop(order.key, None)
                 self.effects.ended.append(
-                    Ended(venue_order_id=order.key, state=VenueState.EXPIRED, reason="good-till-date reached")
+                    Ended(
+                        venue_order_id=order.key,
+                        outcome_id=outcome_id,
+                        state=VenueState.EXPIRED,
+                        reason="good-till-date reached",
+                    )
                 )
 
     def market_refresh(self, facts: MarketFacts) -> None:
@@ -357,7 +371,9 @@ class PaperEngine:
             self._trade(fill.key, live.account_id, fill, cause=self.cursor)
             if live.order.remaining <= 0:
                 del self.live[fill.key]
-                self.effects.ended.append(Ended(venue_order_id=fill.key, state=VenueState.FILLED, reason=""))
+                self.effects.ended.append(
+                    Ended(venue_order_id=fill.key, outcome_id=outcome_id, state=VenueState.FILLED, reason="")
+                )
 
     def _trade(self, venue_order_id: str, account_id: int, fill: PaperFill, *, cause: str) -> None:
         # Filled size only grows, so (order, cause, filled) names a trade for ever, replays included.

@@ -35,6 +35,7 @@ class Environment(BaseSettings):
     polybot_log_format: Literal["text", "json"] = "text"
     polybot_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     polybot_record_dir: str = ""
+    polybot_decision_record_dir: str = ""  # what strategies saw and when; unset: records under POLYBOT_DATA, off: none
     polybot_archive_dir: str = ""  # recorded market data by day; unset: archive under POLYBOT_DATA
     polybot_https: bool = False  # true behind a TLS proxy: secure cookies, HSTS
     polybot_role: Literal["", "trader", "fills"] = ""  # whose keys this process takes
@@ -125,6 +126,13 @@ def database_from_url(url: str) -> dict[str, object]:
         # A statement that a connection runs for the fifth time is planned for good (`alerts.selectors.statements`).
         "OPTIONS": {"options": "-c statement_timeout=30000 -c lock_timeout=10000", "prepare_threshold": 4},
     }
+
+
+def folder_or_none(text: str, default: Path) -> Path | None:
+    """Return the folder that a setting names: the default for nothing, none for `off`."""
+    if text.strip().lower() == "off":
+        return None
+    return Path(text) if text.strip() else default
 
 
 def redis_url_for(url: str, *, db: int) -> str:

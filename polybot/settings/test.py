@@ -18,4 +18,5 @@ POLYMARKET = {
     name: f"{'ws' if name.startswith('ws_') else 'http'}://127.0.0.1:9"
     for name in ("clob", "gamma", "data", "ws_market", "ws_user", "relayer", "rpc", "control")
 }
+DECISION_RECORD_DIR = None  # tests that want a record give it a folder
 READ_AHEAD_S = 0  # a test that changes a row sees it at once

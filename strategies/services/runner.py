@@ -52,6 +52,7 @@ from strategies.services.recording import (
     words_of_result,
 )
 from strategies.services.states import StateError, strategy_fail
+from strategies.services.tick_record import tick_note
 
 log = logging.getLogger(__name__)
 
@@ -158,6 +159,7 @@ def _tick_one(item: Prepared, picture: Picture, trigger: WakeKind, report: TickR
             if item.dirty:
                 memory_save(item, now=picture.now)
             report.unchanged += 1
+            tick_note(item, view, trigger=str(trigger), digest=item.wanted_hash, result=None)
             words = partial(words_of_decision, decision, plan)
             report.counted.append(Ticked(item.id, item.run_id, words, decision.trace, unchanged=True))
     except Error:  # of the database
@@ -243,6 +245,7 @@ def _carry_out(
         item.wanted_hash = new[1]
         report.decided += 1
     _remember_answers(item, result, view.now)
+    tick_note(item, view, trigger=str(trigger), digest=item.wanted_hash, result=result)
     report.order_ids += result.order_ids
     report.counted.append(Ticked(item.id, item.run_id, words, decision.trace, unchanged=new is None))
     _submit(result.order_ids)
