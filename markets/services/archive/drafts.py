@@ -194,7 +194,8 @@ class Draft:
         """What a share of each outcome paid. Nothing that follows is the market's any more."""
         at = self._at(received_ns)
         for outcome, payout in enumerate(payouts):
-            self._buffer += _pack(venue_ns, at, 0, payout, Kind.RESOLVED, outcome, 0, LAST)
+            self._buffer += _pack(venue_ns, at, 0, payout, Kind.RESOLVED, outcome, 0, 0)
+        self._buffer[-1] |= LAST  # one message: a replay settles a market whole
         self.payouts = tuple(payouts)
         self._grown()
 
