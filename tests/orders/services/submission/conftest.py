@@ -116,7 +116,7 @@ class Lines:
 @pytest.fixture
 def desk(live_desk: LiveDesk) -> Iterator[LiveDesk]:  # noqa: F811
     """The live desk with a fresh book of every outcome, and its gateways behind lines."""
-    at = int(timezone.now().timestamp() * 1000)
+    at = int(timezone.now().timestamp() * 1000) + 10_000  # what takes at once needs a book of 3 s; machines are slow
     books_publish(
         *(
             book_make(pk, venue_ms=at, received_ms=at, confirmed_ms=at)
