@@ -9,11 +9,13 @@ from markets.selectors.archive.files import ArchiveError
 from markets.services.archive.drafts import Spool
 from markets.services.archive.importers.base import Importer, ImportJob
 from markets.services.archive.importers.flat_csv import FlatCsv
+from markets.services.archive.importers.quotes import Quotes
+from markets.services.archive.importers.raw_frames import RawFrames
 from markets.services.archive.invented import Known, unknown_to_all
 from markets.services.archive.report import ImportReport, silent
 from markets.services.archive.sources import Source, find_sources
 
-IMPORTERS: tuple[Importer, ...] = (FlatCsv(),)
+IMPORTERS: tuple[Importer, ...] = (FlatCsv(), RawFrames(), Quotes())
 KINDS = tuple(importer.kind for importer in IMPORTERS)
 
 
