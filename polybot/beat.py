@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import timedelta
 
 import psycopg
 from django.conf import settings
@@ -19,6 +20,7 @@ log = logging.getLogger("polybot.beat")
 
 LOCK_KEY = 7_022_001_947  # any fixed number: the name of the lock
 CHECK_EVERY_S = 2.0
+CLOCK_STEP = timedelta(seconds=2)  # two clocks may differ by that much without a step
 _CONNECTION_WORDS = ("dbname", "user", "password", "host", "port")
 WITHOUT_TRADER = frozenset({"monitor", "scrape", "backtest", "server"})
 
@@ -77,7 +79,21 @@ class GuardedScheduler(DatabaseScheduler):
 
     def tick(self, *args: object, **kwargs: object) -> float:
         LOCK.check()
+        self._clock_follow()
         return float(super().tick(*args, **kwargs))
+
+    def _clock_follow(self) -> None:
+        """Forget runs that seem to be yet to come: the clock was ahead then, and nothing would run until it is again.
+
+        Rows keep such a moment in the database, so a new beat may find it too.
+        """
+        now = self.app.now()
+        ahead = [entry for entry in (self._schedule or {}).values() if entry.last_run_at > now + CLOCK_STEP]
+        if ahead:
+            log.warning("the clock was set back: periodic jobs run from now on again", extra={"jobs": len(ahead)})
+            for entry in ahead:
+                entry.last_run_at = now
+            self._heap = None  # made anew by the tick
 
     def enabled_models(self) -> list[PeriodicTask]:
         # Nobody would read the message of a queue without a worker; it would wait in the broker for ever.

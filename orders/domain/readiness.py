@@ -20,6 +20,7 @@ from orders.domain.lifecycle import Environment
 STREAM_LIMIT_S = 15
 RECONCILED_LIMIT_S = 120
 CLOCK_LIMIT_MS = 5_000
+AHEAD_LIMIT_S = 5  # how far ahead of us a moment on file may be: clocks differ
 CLOCK_WARNING_MS = 2_000
 CLOCK_AGE_LIMIT_S = 300
 PLACE_AGE_LIMIT_S = 1_800  # asked every 10 minutes: two answers may be missed
@@ -190,6 +191,8 @@ def _clock(known: LiveConditions, now: datetime) -> Condition:
     if known.clock_offset_ms is None or known.clock_at is None:
         note = "the clock was never compared with the venue's"
         return Condition(name="clock", passed=False, limit=CLOCK_LIMIT_MS, unit="ms", note=note)
+    if _is_ahead(known.clock_at, now):
+        return _from_ahead("clock", -_age_s(known.clock_at, now))
     age = _age_s(known.clock_at, now)
     offset = abs(known.clock_offset_ms)
     if age > CLOCK_AGE_LIMIT_S:
@@ -295,7 +298,10 @@ def _book(known: LiveConditions, *, marketable: bool, now: datetime) -> Conditio
     if known.book_confirmed_ms is None or not known.book_is_live:
         note = "there is no book" if known.book_confirmed_ms is None else "the book's socket is in doubt"
         return Condition(name="book", passed=False, limit=limit, unit="ms", note=note)
-    age = max(0, int(now.timestamp() * 1000) - known.book_confirmed_ms)
+    age = int(now.timestamp() * 1000) - known.book_confirmed_ms
+    if -age > AHEAD_LIMIT_S * 1000:
+        return _from_ahead("book", -age // 1000)
+    age = max(0, age)
     passed = age <= limit
     note = "" if passed else f"the book was confirmed {age / 1000:.1f} s ago, at most {limit // 1000} s"
     return Condition(name="book", passed=passed, value=age, limit=limit, unit="ms", note=note)
@@ -307,10 +313,22 @@ def _aged(
     more = f" ({said})" if said else ""
     if at is None:
         return Condition(name=name, passed=False, limit=limit_s, note=f"{never}{more}")
+    if _is_ahead(at, now):
+        return _from_ahead(name, -_age_s(at, now))
     age = max(0, _age_s(at, now))
     passed = age <= limit_s
     note = "" if passed else f"{text.format(age=_said(age))}, at most {limit_s} s{more}"
     return Condition(name=name, passed=passed, value=age, limit=limit_s, note=note)
+
+
+def _is_ahead(at: datetime, now: datetime) -> bool:
+    return at > now + timedelta(seconds=AHEAD_LIMIT_S)
+
+
+def _from_ahead(name: str, ahead_s: int) -> Condition:
+    """A moment that is yet to come says nothing about how fresh anything is: it was written by a wrong clock."""
+    note = f"{name.replace('_', ' ')}: last seen {_said(ahead_s)} ahead of now, so the clock was set back"
+    return Condition(name=name, passed=False, value=ahead_s, limit=AHEAD_LIMIT_S, note=note)
 
 
 def _age_s(at: datetime, now: datetime) -> int:

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import time
+from datetime import timedelta
+
 import psycopg
 import pytest
 from django.db import connection
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
+from polybot import beat
 from polybot.beat import LOCK_KEY, BeatLock, GuardedScheduler, LockLost
 from polybot.celery import app
 from polybot.schedule import schedule_install
@@ -60,3 +66,20 @@ def test_the_scheduler_leaves_out_queues_this_mode_does_not_serve(mode: str, exp
     names = {row.name for row in scheduler.enabled_models()}
     assert ("strategy dispatcher" in names) is expected
     assert "markets, what changed" in names
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_clock_that_was_an_hour_ahead_holds_up_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule_install()
+    PeriodicTask.objects.filter(name="live orders").update(last_run_at=timezone.now() + timedelta(hours=1))
+    scheduler = GuardedScheduler(app=app, lazy=True)
+    sent: list[str] = []
+    monkeypatch.setattr(beat.LOCK, "check", lambda: None)
+    monkeypatch.setattr(scheduler, "apply_entry", lambda entry, **_: sent.append(entry.name))
+    scheduler.setup_schedule()
+    scheduler._finalize.cancel()  # nothing is to be written when the tests end
+    began = time.monotonic()
+    while "live orders" not in sent and time.monotonic() - began < 5:
+        time.sleep(max(0.0, min(0.2, scheduler.tick())))
+    assert "live orders" in sent
+    assert sent.count("strategy dispatcher") >= 1  # the others go on meanwhile

@@ -209,3 +209,23 @@ def test_paper_accounts_have_no_entries_to_keep_out() -> None:
     paper = LiveConditions(account_id=1, environment=Environment.PAPER, foreign_orders=3, venue_block="drift")
     assert entries_check(paper, now=NOW) == ()
     assert not all(c.passed for c in entries_check(replace(paper, environment=Environment.LIVE), now=NOW))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("user stream", {"stream_alive_at": ago(-6)}),
+        ("reconciled", {"reconciled_at": ago(-6)}),
+        ("clock", {"clock_at": ago(-6)}),
+        ("metadata", {"market_synced_at": ago(-3_600)}),
+        ("book", {"book_confirmed_ms": int(ago(-6).timestamp() * 1000)}),
+    ],
+)
+def test_what_a_clock_ahead_wrote_is_not_fresh_once_it_is_set_back(name: str, changes: dict[str, Any]) -> None:
+    assert obstacle(**changes).startswith(f"{name}: last seen ")
+    assert obstacle(**changes).endswith("ahead of now, so the clock was set back")
+
+
+def test_clocks_that_differ_by_seconds_are_as_good_as_one() -> None:
+    late = ago(-5)
+    assert obstacle(stream_alive_at=late, reconciled_at=late, clock_at=late, market_synced_at=late) == ""
