@@ -2,7 +2,8 @@
 
 all_or_none: every leg at once, whole or not at all; if any fails, the filled ones are undone.
 sequential: the same, one leg after the other. best_effort: every leg takes what is there and keeps it.
-A filled leg cannot be cancelled, only sold again; nothing is undone while a leg's fate is unknown.
+A filled leg cannot be cancelled, only traded back: a bought one is sold, a sold one bought. Nothing is undone
+while a leg's fate is unknown.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ def _undo(
         return Steps(end=PlanState.FAILED, reason=f"{reason}; nothing was bought or sold")
     undo = unwindings(plan, children, fees, ticks)
     if not undo:
-        return Steps(end=PlanState.FAILED, reason=f"{reason}; what was filled cannot be undone within the bound")
+        return Steps(
+            end=PlanState.FAILED, reason=f"{reason}; what was filled cannot be undone within the bound, and stays"
+        )
     return Steps(unwind=undo, reason=reason)
 
 

@@ -140,3 +140,8 @@ def expires_at(draft: PlanDraft, now: datetime) -> datetime:
 def worst_loss(placements: Sequence[Placement], sizes: Mapping[str, int]) -> Usd:
     """Return what the envelope's buys cost at most before fees; a sale can lose no more than what is held."""
     return Usd(sum(-(-int(p.price) * sizes[p.key] // 1_000_000) for p in placements if p.side is Side.BUY))
+
+
+def undo_stake(placements: Sequence[Placement], sizes: Mapping[str, int]) -> Usd:
+    """Return what buying back every sale could lose at most: up to a dollar a share, for what it was sold at worst."""
+    return Usd(sum(sizes[p.key] - int(p.price) * sizes[p.key] // 1_000_000 for p in placements if p.side is Side.SELL))

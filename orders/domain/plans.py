@@ -27,7 +27,7 @@ class PlanKind(StrEnum):
     CHASE = "chase"  # takes at the touch, then a little worse, then at the worst price
     TWAP = "twap"  # slices over time
     BASKET = "basket"  # legs that belong together
-    UNWIND = "unwind"  # undoes the filled legs of a basket that failed
+    UNWIND = "unwind"  # undoes the filled legs of a basket that failed: sells them, or buys them back
     EXIT = "exit"
     FLATTEN = "flatten"  # closes positions, never opens one
     REPLACE = "replace"  # places the new order when the old one has ended
@@ -145,13 +145,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unwinding:
-    """A leg of the plan that undoes this one."""
+    """A leg of the plan that undoes this one: what was bought is sold, what was sold is bought back."""
 
     market_id: int
     outcome_id: int
     size: int
     worst_price: int
     may_lose: int
+    side: Side = Side.SELL
+    may_cost: int = 0  # dollars that buying back may take, fees included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ from django.db import transaction
 
 from markets.domain.instruments import MarketFacts, Side
 from markets.domain.units import decimal_from_micro, text_from_micro
-from orders.domain.drafts import PlanDraft, expires_at, worst_loss
+from orders.domain.closing import ATTEMPTS
+from orders.domain.drafts import PlanDraft, expires_at, undo_stake, worst_loss
 from orders.domain.intents import OriginKind
 from orders.domain.plans import Leg, PlanKind, Unwinding, cost_bound
 from orders.models import Account, ExecutionPlan, PlanLeg
@@ -53,13 +54,14 @@ def plan_create(
     fees = {market_id: known.fee for market_id, known in facts.items()}
     origin = draft.origin or placements[0].origin
     cost = cost_bound(legs, fees, orders=draft.orders)
+    bound = min(draft.unwind_bound, cost + undo_stake(placements, sizes))
     row = ExecutionPlan.objects.create(
         key=draft.key,
         account=account,
         kind=draft.kind,
         max_cost=decimal_from_micro(cost),
-        max_loss=decimal_from_micro(max(worst_loss(placements, sizes), cost)),
-        unwind_bound=decimal_from_micro(min(draft.unwind_bound, cost)),
+        max_loss=decimal_from_micro(max(worst_loss(placements, sizes), cost, bound)),
+        unwind_bound=decimal_from_micro(bound),
         expires_at=expires_at(draft, now),
         next_due_at=now,
         parameters={**draft.parameters, "verdicts": list(verdict_ids)},
@@ -79,8 +81,15 @@ def plan_create(
 
 @transaction.atomic
 def unwind_create(parent: ExecutionPlan, undo: Sequence[Unwinding], *, now: datetime) -> int:
-    """Store the plan that sells what a failed basket bought, inside the bound that the gate approved with it."""
-    known = parent.children.values_list("pk", flat=True).first()
+    """Store the plan that trades one side of a failed basket back, inside the bound that the gate approved with it.
+
+    `undo` is of one side: purchases are an entry and end where entries may not go on, sales need not. What is
+    bought back was held when the gate approved the basket, and costs what its sale brought and its share of the
+    bound at most.
+    """
+    side = undo[0].side
+    key = uuid5(NAMESPACE_OID, f"{'unwind' if side is Side.SELL else 'buyback'}:{parent.key}")
+    known = ExecutionPlan.objects.filter(key=key).values_list("pk", flat=True).first()
     if known is not None:
         return known
     legs = [
@@ -88,21 +97,21 @@ def unwind_create(parent: ExecutionPlan, undo: Sequence[Unwinding], *, now: date
             number=number,
             market_id=item.market_id,
             outcome_id=item.outcome_id,
-            side=Side.SELL,
+            side=item.side,
             size=item.size,
             worst_price=item.worst_price,
         )
         for number, item in enumerate(undo)
     ]
     row = ExecutionPlan.objects.create(
-        key=uuid5(NAMESPACE_OID, f"unwind:{parent.key}"),
+        key=key,
         account=parent.account,
         kind=PlanKind.UNWIND,
-        max_cost=0,
+        max_cost=decimal_from_micro(sum(item.may_cost for item in undo)),
         max_loss=parent.unwind_bound,
         expires_at=now + timedelta(seconds=UNWIND_LIFE_S),
         next_due_at=now,
-        parameters={"attempts": 20},
+        parameters={"attempts": 20 if side is Side.SELL else ATTEMPTS},
         origin_kind=parent.origin_kind,
         origin_id=parent.origin_id,
         origin_label=parent.origin_label,

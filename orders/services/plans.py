@@ -110,12 +110,12 @@ def _step(row: ExecutionPlan, legs: Sequence[PlanLeg], books: Mapping[int, BookV
     if row.state not in WORKING:
         _due(row, now + timedelta(seconds=LOOK_AGAIN_S) if working else None)
         return Done(ended=True)
+    if row.state == ExecutionPlan.State.UNWINDING:
+        return _unwinding(row, now)  # it orders nothing more itself: what stops orders stops the plans that undo it
     facts = market_facts({leg.market_id for leg in legs})
     if reason := obstacle(row, plan, facts):
         plan_end(row, PlanState.CANCELED, reason, now=now, by="desk")
         return Done(cancels=_working(children), reason=reason, ended=True)
-    if row.state == ExecutionPlan.State.UNWINDING:
-        return _unwinding(row, now)
     scene = _scene(row, plan, books, facts, now)
     return _take(row, plan, plan_next(plan, children, scene), scene=scene, facts=facts, now=now)
 
@@ -159,7 +159,8 @@ def obstacle(row: ExecutionPlan, plan: Plan, facts: Mapping[int, MarketFacts]) -
     account: Account = row.account
     buys = any(leg.side is Side.BUY for leg in plan.legs)
     closes = plan.kind in _CLOSING
-    automatic = row.origin_kind == OriginKind.STRATEGY and not closes
+    # What only sells is not stopped with the automatic orders: it takes risk away. Buying back does not.
+    automatic = row.origin_kind == OriginKind.STRATEGY and (buys or not closes)
     shut = [leg.market_id for leg in plan.legs if _is_shut(facts.get(leg.market_id))]
     obstacles = (
         (killed(), "the kill switch is set"),
@@ -213,8 +214,8 @@ def _is_usable(book: BookView, now_ms: int, limit_ms: int, *, exit_: bool) -> bo
 
 
 def _must_wait(row: ExecutionPlan, plan: Plan, place: Place, scene: Scene) -> bool:
-    """Whether there is no book to place on, the account may not send now (an order would only be dropped), or a
-    bid of ours, whose cancel travels, would be what a sale meets."""
+    """Whether there is no book to place on, the account may not send now (an order would only be dropped), or an
+    order of ours, whose cancel travels, would be what a closing one meets."""
     leg = plan.leg(place.leg)
     if leg.outcome_id not in scene.touches:
         return True
@@ -226,8 +227,10 @@ def _must_wait(row: ExecutionPlan, plan: Plan, place: Place, scene: Scene) -> bo
             return True
     if plan.kind not in _CLOSING:
         return False
-    own = Order.objects.filter(account_id=row.account_id, outcome_id=leg.outcome_id, side=Side.BUY)
-    return own.filter(state__in=OPEN_STATES, price__gte=decimal_from_micro(place.price)).exists()
+    price = decimal_from_micro(place.price)
+    meets = {"price__gte": price} if leg.side is Side.SELL else {"price__lte": price}
+    own = Order.objects.filter(account_id=row.account_id, outcome_id=leg.outcome_id).exclude(side=leg.side)
+    return own.filter(state__in=OPEN_STATES, **meets).exists()
 
 
 def _books(outcome_ids: Sequence[int]) -> Mapping[int, BookView]:
@@ -244,24 +247,29 @@ def _unwind_begin(row: ExecutionPlan, steps: Steps, now: datetime) -> None:
         state_reason=steps.reason[:240],
         next_due_at=now + timedelta(seconds=LOOK_AGAIN_S),
     )
-    undo = unwind_create(row, steps.unwind, now=now)
+    undo: list[int] = []
+    words: list[str] = []
+    for side, verb in ((Side.SELL, "sells what was bought"), (Side.BUY, "buys back what was sold")):
+        if part := [item for item in steps.unwind if item.side is side]:
+            undo.append(unwind_create(row, part, now=now))
+            words.append(f"plan {undo[-1]} {verb}")
     plan_event(
         row,
         "plan.unwinding",
-        f"{plan_label(row)}: {steps.reason}; plan {undo} sells what was filled",
+        f"{plan_label(row)}: {steps.reason}; {', '.join(words)}",
         severity=Severity.WARNING,
         now=now,
-        payload={"unwind_plan": undo},
+        payload={"unwind_plans": undo},
     )
 
 
 def _unwinding(row: ExecutionPlan, now: datetime) -> Done:
-    """End the basket when the plan that undoes it has ended, with what became of it."""
-    undo = row.children.order_by("id").first()
-    if undo is not None and undo.state in WORKING:
+    """End the basket when the plans that undo it have ended, with what became of them."""
+    undo = list(row.children.order_by("id"))
+    if any(plan.state in WORKING for plan in undo):
         _due(row, now + timedelta(seconds=LOOK_AGAIN_S))
         return Done()
-    words = "nothing undoes it" if undo is None else f"undone by plan {undo.pk}: {undo.state_reason}"
+    words = "; ".join(f"undone by plan {plan.pk}: {plan.state_reason}" for plan in undo) or "nothing undoes it"
     return Done(ended=plan_end(row, PlanState.FAILED, f"{row.state_reason}; {words}", now=now))
 
 

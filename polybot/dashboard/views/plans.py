@@ -53,7 +53,7 @@ def plan(request: HttpRequest, plan_id: int) -> HttpResponse:
         "orders": order_lines(story.children),
         "buys": any(leg.side == "buy" for leg in story.legs),
         "origin_href": _origin_href(row),
-        "undone_by": row.children.values_list("pk", flat=True).first(),
+        "undone_by": list(row.children.order_by("pk").values_list("pk", flat=True)),
     }  # fmt: skip
     return render(request, "dashboard/plan.html", context)
 

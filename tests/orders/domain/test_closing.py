@@ -8,6 +8,7 @@ import pytest
 
 from markets.domain.instruments import Side
 from orders.domain.closing import closing_next, floor_price, unwindings
+from orders.domain.intents import OrderType
 from orders.domain.plans import Phase, PlanKind, PlanState
 from orders.domain.replacing import replacing_next
 from tests.factories.orders import micro
@@ -83,10 +84,40 @@ def test_what_no_price_below_a_dollar_brings_back_stays() -> None:
     assert [u.outcome_id for u in unwindings(basket, [dear, cheap], {1: FEE, 2: FEE}, TICKS)] == [2]
 
 
-def test_sales_and_legs_of_which_nothing_filled_are_not_undone() -> None:
+def test_legs_of_which_nothing_filled_are_not_undone() -> None:
     basket = plan(PlanKind.BASKET, leg(0), leg(1, side=Side.SELL), leg(2))
-    filled = [child(1, leg=1, filled="30", paid=micro("15")), child(2, leg=2, filled="0.009", paid=1)]
+    filled = [child(1, leg=1, filled="0", paid=0), child(2, leg=2, filled="0.009", paid=1)]
     assert unwindings(basket, filled, FEES, TICKS) == ()
+
+
+def test_what_was_sold_is_bought_back_for_what_it_brought_and_its_share_of_the_bound() -> None:
+    basket = plan(PlanKind.BASKET, leg(0), leg(1, side=Side.SELL), bound="2")
+    moved = [
+        child(1, leg=0, filled="30", paid=micro("15")),
+        child(2, leg=1, filled="30", paid=micro("5")),
+    ]
+    sale, purchase = unwindings(basket, moved, dict.fromkeys(FEES), TICKS)
+    assert (sale.side, sale.worst_price, sale.may_cost) == (Side.SELL, micro("0.45"), 0)
+    # $5 and $0.50 of the $2 buy 30 shares at 0.18: 0.1833 a share, and orders are rounded up.
+    assert (purchase.side, purchase.worst_price, purchase.size) == (Side.BUY, micro("0.18"), micro("30"))
+    assert (purchase.may_lose, purchase.may_cost) == (micro("0.5"), micro("5.5"))
+    # With a fee of 4 % of price times (1 - price) 0.18 costs 5.4 + 0.178: too much; 0.17 does not.
+    _, taxed = unwindings(basket, moved, FEES, TICKS)
+    assert taxed.worst_price == micro("0.17")
+
+
+def test_a_sale_that_brought_less_than_a_tick_cannot_be_bought_back() -> None:
+    basket = plan(PlanKind.BASKET, leg(0, side=Side.SELL, worst="0.01"), bound="0")
+    assert unwindings(basket, [child(1, filled="30", paid=micro("0.29"))], FEES, TICKS) == ()
+
+
+def test_buying_back_waits_for_its_ceiling_and_leaves_what_is_too_small() -> None:
+    undo = plan(PlanKind.UNWIND, leg(0, worst="0.50", size="10"), attempts=5)
+    assert closing_next(undo, [], scene(ask="0.51")).places == ()
+    (place,) = closing_next(undo, [], scene(ask="0.50")).places
+    assert (place.price, place.size, place.order_type) == (micro("0.50"), micro("10"), OrderType.FAK)
+    rest = closing_next(undo, [child(1, size="10", filled="8.5")], scene(ask="0.40"))  # 75 cents: no venue takes it
+    assert (rest.end, rest.reason) == (PlanState.DONE, "bought back 8.5 of 10 shares")
 
 
 def test_a_replacement_of_an_order_that_is_not_there_fails_and_one_of_too_little_is_done() -> None:

@@ -303,10 +303,16 @@ class World:
     def _plan(self) -> Plan:
         luck, kind = self.luck, self.luck.choice(list(PlanKind))
         worst = luck.randrange(10, 90) * 10_000
-        sells = kind in (PlanKind.FLATTEN, PlanKind.UNWIND) or luck.random() < 0.2
+        sells = kind is PlanKind.FLATTEN or luck.random() < (0.5 if kind is PlanKind.UNWIND else 0.2)
+        mixed = kind is PlanKind.BASKET and luck.random() < 0.5
         many = luck.randint(2, 3) if kind in (PlanKind.BASKET, PlanKind.FLATTEN) else 1
         legs = tuple(
-            leg(n, side=Side.SELL if sells else Side.BUY, size=str(luck.randint(5, 90)), worst=f"0.{worst // 10_000}")
+            leg(
+                n,
+                side=Side.SELL if sells or (mixed and n) else Side.BUY,
+                size=str(luck.randint(5, 90)),
+                worst=f"0.{worst // 10_000}",
+            )
             for n in range(many)
         )
         times = [START + i * 1_000 for i in range(luck.randint(1, 9))]
@@ -333,6 +339,7 @@ class World:
                 lost = sum(undo.may_lose for undo in steps.unwind)
                 assert lost <= self.plan.unwind_bound
                 assert all(undo.size <= plans.filled(self.children, undo.outcome_id - 1) for undo in steps.unwind)
+                assert all(undo.side is not self.plan.leg(undo.outcome_id - 1).side for undo in steps.unwind)
                 return PlanState.UNWINDING
             if steps.end is not None:
                 return steps.end
