@@ -71,10 +71,12 @@ def chart(
     reference: float | None = None,
     tag: float | None = None,
     wanted_ticks: int = 4,
+    local: bool = True,
 ) -> SafeString:
     """Return a line chart as HTML. `says` is the sentence that replaces the picture.
 
-    With `x_form` ("hm" or "day") x is seconds since 1970: times stand below, in UTC until the script localises them.
+    With `x_form` ("hm" or "day") x is seconds since 1970: times stand below, in UTC until the script
+    localises them; with `local` off they stay so.
     """
     xs = [x for line in lines for x, _ in line.points] + [mark.x for mark in marks]
     ys = [y for line in lines for _, y in line.points if y is not None] + [mark.y for mark in marks]
@@ -137,7 +139,7 @@ def chart(
         if tag is not None and tag_position is not None
         else ""
     )
-    times = _times(x0, x1, x_form) if x_form else ""
+    times = _times(x0, x1, x_form, local=local) if x_form else ""
     return format_html(
         '<div class="plot" role="img" aria-label="{says}">'
         '<svg class="svgc in" aria-hidden="true">{grid}{reference}'
@@ -160,7 +162,7 @@ def chart(
 _FORMS = {"hm": "%H:%M", "hms": "%H:%M:%S", "day": "%d %b"}
 
 
-def _times(x0: float, x1: float, form: str) -> SafeString:
+def _times(x0: float, x1: float, form: str, *, local: bool) -> SafeString:
     """Return five moments along the axis; fewer where two would read the same."""
     rows = []
     for i in range(5):
@@ -170,6 +172,9 @@ def _times(x0: float, x1: float, form: str) -> SafeString:
             continue
         anchor = "start" if i == 0 else "end" if i == 4 else "middle"
         rows.append((f"{i * 25}", anchor, int(at * 1000), form, text))
+    if not local:
+        plain = [(x, anchor, text) for x, anchor, _, _, text in rows]
+        return format_html_join("", '<text x="{}%" y="13" text-anchor="{}">{}</text>', plain)
     return format_html_join("", '<text x="{}%" y="13" text-anchor="{}" data-ms="{}" data-form="{}">{}</text>', rows)
 
 
