@@ -13,6 +13,7 @@ from markets.domain.answers import AnswerKind, OrderAnswer
 from markets.domain.trading import CancelAnswer, VenueOrder
 from markets.models import Outcome
 from markets.venues.trading import OrderGateway, Sent
+from orders.domain import readiness
 from orders.models import Account
 from orders.services import keyholder
 from tests.factories.markets import book_make
@@ -114,9 +115,11 @@ class Lines:
 
 
 @pytest.fixture
-def desk(live_desk: LiveDesk) -> Iterator[LiveDesk]:  # noqa: F811
+def desk(live_desk: LiveDesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveDesk]:  # noqa: F811
     """The live desk with a fresh book of every outcome, and its gateways behind lines."""
-    at = int(timezone.now().timestamp() * 1000) + 10_000  # what takes at once needs a book of 3 s; machines are slow
+    monkeypatch.setattr(readiness, "BOOK_MARKETABLE_LIMIT_MS", 13_000)  # machines are slow
+    monkeypatch.setattr(readiness, "BOOK_RESTING_LIMIT_MS", 25_000)
+    at = int(timezone.now().timestamp() * 1000)
     books_publish(
         *(
             book_make(pk, venue_ms=at, received_ms=at, confirmed_ms=at)
