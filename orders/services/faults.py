@@ -1,8 +1,10 @@
 """A seam for tests that end a process at a named step. Without POLYBOT_FAULTS and without a hook it does nothing.
 
 `POLYBOT_FAULTS=fill.moved` kills this process the first time it passes that point,
-`fill.moved:3` the third time. Commas separate several points. A test inside one process
-installs a hook instead, which may raise `Crash` where the process would have died.
+`fill.moved:3` the third time. Commas separate several points. A test of several processes names a folder
+in POLYBOT_FAULTS_FOLDER instead: the first process that passes a point after which a file there is named
+takes that file away (it is `<point>.<pid>` then) and dies. A test inside one process installs a hook,
+which may raise `Crash` where the process would have died.
 """
 
 from __future__ import annotations
@@ -25,15 +27,25 @@ def faultpoint(name: str) -> None:
     if _hooks:
         for hook in list(_hooks):
             hook(name)
-    plan = os.environ.get("POLYBOT_FAULTS")
-    if not plan:
-        return
-    for item in plan.split(","):
-        point, _, count = item.partition(":")
-        if point == name:
-            _passed[name] += 1
-            if _passed[name] == int(count or 1):
-                os.kill(os.getpid(), signal.SIGKILL)
+    if plan := os.environ.get("POLYBOT_FAULTS"):
+        for item in plan.split(","):
+            point, _, count = item.partition(":")
+            if point == name:
+                _passed[name] += 1
+                if _passed[name] == int(count or 1):
+                    os.kill(os.getpid(), signal.SIGKILL)
+    if (folder := os.environ.get("POLYBOT_FAULTS_FOLDER")) and _taken(folder, name):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _taken(folder: str, name: str) -> bool:
+    """Whether this process is the one that takes the point's file: a rename succeeds once."""
+    armed = os.path.join(folder, name)
+    try:
+        os.rename(armed, f"{armed}.{os.getpid()}")
+    except OSError:
+        return False
+    return True
 
 
 def hook_install(hook: Callable[[str], None]) -> Callable[[], None]:

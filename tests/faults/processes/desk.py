@@ -1,9 +1,15 @@
-"""The desk of L2: `up` behind a relay, one sandbox account, and hands that kill, stop and trouble its processes."""
+"""The desk of L2: `up` behind a relay, on a small disk, with a clock that can be set wrong and points that can kill.
+
+Its processes are killed, stopped and starved by process id; its stores are reached through their own sockets.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,30 +20,56 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import redis
 
 from tests.end_to_end.desk import PROJECT, Desk, clean_environment, free_port
 from tests.faults.processes.relay import Relay
+
+DISK_MB = 1_500
+HERE = Path(__file__).resolve().parent
 
 
 class RelayedDesk(Desk):
     """A desk whose order requests pass through `relay`."""
 
-    def __init__(self, data: Path, *words: str) -> None:
-        self.data, self.port = data, free_port()
+    def __init__(self, folder: Path, *words: str) -> None:
+        self.port, self.account_id = free_port(), 0
         self.lines: list[str] = []
         self.began = time.monotonic()
-        data.mkdir(parents=True, exist_ok=True)
-        self._target = data.parent / "relay.json"
+        self.points, self._clock, self._target = folder / "points", folder / "clock", folder / "relay.json"
+        self.points.mkdir(parents=True)
+        self._clock.write_text("0")
+        disk = folder / "disk"
+        disk.mkdir()
+        self.data = disk / "desk"
+        self.has_small_disk = subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode == 0
+        self._auditor: subprocess.Popen[str] | None = None
         self.relay = Relay(self._there)
-        environment = clean_environment(RELAY_PORT=str(self.relay.port), RELAY_TARGET=str(self._target))
-        command = [sys.executable, "-m", "tests.faults.processes.relayed_up", "--data", str(data)]
+        environment = clean_environment(
+            RELAY_PORT=str(self.relay.port), RELAY_TARGET=str(self._target), POLYBOT_TEST_CLOCK=str(self._clock),
+            POLYBOT_FAULTS_FOLDER=str(self.points), PYTHONPATH=str(HERE / "clock"),
+        )  # fmt: skip
+        command = [sys.executable, "-m", "tests.faults.processes.relayed_up", "--data", str(self.data)]
+        command += ["--port", str(self.port), *words]
+        if self.has_small_disk:
+            mount = f"mount -t tmpfs -o size={DISK_MB}m none {shlex.quote(str(disk))}"
+            command = ["unshare", "-rm", "sh", "-c", f"{mount} && exec {shlex.join(command)}"]
         self.process = subprocess.Popen(
-            [*command, "--port", str(self.port), *words], cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL,
+            command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    # Where it is ----------------------------------------------------------------------------------------------
+
+    def seen(self, path: Path) -> Path:
+        """Return where a path of the desk's own mounts can be read and written from here."""
+        return Path(f"/proc/{self.process.pid}/root{path}") if self.has_small_disk else path
+
+    def _entered(self, command: list[str]) -> list[str]:
+        if not self.has_small_disk:
+            return command
+        return ["nsenter", "-t", str(self.process.pid), "-U", "-m", "--preserve-credentials", *command]
 
     def _there(self) -> tuple[str, int]:
         parts = urlsplit(self.hosts["clob"])
@@ -47,48 +79,65 @@ class RelayedDesk(Desk):
     def hosts(self) -> dict[str, str]:
         return dict(json.loads(self._target.read_text()))
 
-    def control(self, call: str, *, method: str = "POST", **body: Any) -> None:
-        """Ask the exchange's switchboard; one that is down right now is not asked twice."""
+    def told(self) -> dict[str, Any]:
+        """Return desk.json: environment and children."""
+        return dict(json.loads(self.seen(self.data / "desk.json").read_text()))
+
+    # The exchange ---------------------------------------------------------------------------------------------
+
+    def control(self, call: str, *, method: str = "POST", **body: Any) -> dict[str, Any]:
+        """Ask the exchange's switchboard; one that is down right now answers nothing."""
         try:
-            httpx.request(method, f"{self.hosts['control']}/{call}", json=body or None, timeout=5)
-        except httpx.HTTPError:
-            return
+            return dict(httpx.request(method, f"{self.hosts['control']}/{call}", json=body or None, timeout=5).json())
+        except (httpx.HTTPError, ValueError):
+            return {}
 
-    def inside(self, call: str, *, timeout_s: float = 120, keys: bool = False) -> dict[str, Any]:
-        """Run one function of `inside` in the desk's environment; return what it printed."""
-        done = self.start_inside(call, keys=keys)
-        out, _ = done.communicate(timeout=timeout_s)
-        return printed(out)
+    # Inside ---------------------------------------------------------------------------------------------------
 
-    def start_inside(self, call: str, *, keys: bool = False) -> subprocess.Popen[str]:
+    def run_inside(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self._entered(command), cwd=PROJECT, env=clean_environment(), capture_output=True, text=True, timeout=120
+        )
+
+    def inside(self, call: str) -> dict[str, Any]:
+        """Let the auditor run one function of `inside`; return what it printed.
+
+        The auditor is a process of its own that stays: a Django start for each question would take half the time.
+        """
+        if self._auditor is None or self._auditor.poll() is not None:
+            self._auditor = self.start_inside("serve()", keys="fills")
+        assert self._auditor.stdin is not None and self._auditor.stdout is not None
+        self._auditor.stdin.write(call + "\n")
+        self._auditor.stdin.flush()
+        said: list[str] = []
+        for line in self._auditor.stdout:
+            said.append(line)
+            if line.startswith("{"):
+                return printed(line)
+        raise AssertionError(f"the auditor ended in {call}: {''.join(said)[-3000:]}")
+
+    def start_inside(self, call: str, *, keys: str = "") -> subprocess.Popen[str]:
+        """`keys`: the role whose key files the process gets ("fills" may read, "trader" may sign)."""
         code = f"from tests.faults.processes import inside; inside.{call}"
         more = {}
         if keys:
-            more = {"POLYBOT_ROLE": "fills", "POLYBOT_STREAM_KEY_FILE": str(self.data / "keys" / "stream.key")}
+            names = ("stream", "trader", "install") if keys == "trader" else ("stream",)
+            more = {f"POLYBOT_{name.upper()}_KEY_FILE": str(self.data / "keys" / f"{name}.key") for name in names}
+            more["POLYBOT_ROLE"] = keys
         command = [sys.executable, str(PROJECT / "manage.py"), "shell", "--no-imports", "-c", code]
         return subprocess.Popen(
-            [*command, "--data", str(self.data)], cwd=PROJECT, env=clean_environment(**more), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            self._entered([*command, "--data", str(self.data)]), cwd=PROJECT, env=clean_environment(**more), text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
-    def start_inside_redis(self, command: str) -> None:
-        """Run one command at the desk's Valkey; one that is down has lost everything anyway."""
-        address = json.loads((self.data / "desk.json").read_text())["environment"]["REDIS_URL"]
-        try:
-            with redis.Redis.from_url(address, socket_timeout=5) as client:
-                client.execute_command(command)
-        except redis.RedisError:
-            return
-
-    def kill_switch(self) -> None:
-        """Set the switch as a person would on the command line, without waiting for it here."""
-        self.start_inside("kill_now()")
+    # Its processes --------------------------------------------------------------------------------------------
 
     def pid(self, name: str) -> int | None:
-        found = self.status()["processes"].get(name)
+        found = self.told()["children"].get(name)
         return int(found["pid"]) if found and found["pid"] else None
 
     def send(self, name: str, number: signal.Signals) -> int | None:
+        """Signal one process; None when it is not there right now."""
         pid = self.pid(name)
         if pid is not None:
             try:
@@ -97,10 +146,50 @@ class RelayedDesk(Desk):
                 return None
         return pid
 
-    def everything_runs(self) -> bool:
-        return all(process["state"] == "running" for process in self.status()["processes"].values())
+    def not_running(self) -> list[str]:
+        return sorted(
+            f"{name} does not run" for name, each in self.told()["children"].items()
+            if not (each["pid"] and Path(f"/proc/{each['pid']}").exists())
+        )  # fmt: skip
+
+    # Points, clock and disk -----------------------------------------------------------------------------------
+
+    def arm(self, point: str) -> None:
+        """Let the next process that passes the point die there."""
+        (self.points / point).touch()
+
+    def disarm(self) -> list[str]:
+        """Take back what nobody passed; return the points at which a process died since the last time."""
+        died = []
+        for path in list(self.points.iterdir()):
+            head, _, pid = path.name.rpartition(".")
+            died += [head] if pid.isdecimal() else []
+            path.unlink(missing_ok=True)
+        return died
+
+    def clock_set(self, seconds_ahead: float) -> None:
+        part = self._clock.with_suffix(".part")
+        part.write_text(str(seconds_ahead))
+        part.replace(self._clock)
+
+    def disk_fill(self) -> None:
+        """Take every free byte of the desk's disk."""
+        block = bytes(4_000_000)
+        with contextlib.suppress(OSError), (self.seen(self.data.parent) / "ballast").open("wb", buffering=0) as file:
+            while file.write(block):
+                pass
+
+    def disk_free(self) -> None:
+        (self.seen(self.data.parent) / "ballast").unlink(missing_ok=True)
+
+    def logs_keep(self, folder: Path) -> None:
+        """Copy what its processes said to a folder that outlives it."""
+        shutil.copytree(self.seen(self.data / "logs"), folder, dirs_exist_ok=True)
 
     def end(self) -> None:
+        if self._auditor is not None:
+            self._auditor.kill()
+            self._auditor.communicate()
         if self.process.poll() is None:
             try:
                 self.stop(limit_s=30)

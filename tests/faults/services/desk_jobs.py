@@ -29,7 +29,8 @@ from orders.services.submission_rows import milliseconds
 from tests.orders.model.luck import Draws
 
 if TYPE_CHECKING:
-    from tests.faults.services.world import Lane, World
+    from tests.faults.services.lanes import Lane
+    from tests.faults.services.world import World
 
 Clock = Callable[[], datetime]
 Job = Callable[[], object]

@@ -18,7 +18,7 @@ BETWEEN = frozenset(
     {
         "send.loaded", "send.prepared", "send.signed", "claim.committed", "post.first_byte", "post.answered",
         "answer.committed", "unknown.reading", "unknown.read", "unknown.booked", "unknown.claimed", "cancel.claimed",
-        "cancel.sent", "kill.cancelled", "kill.read",
+        "cancel.sent", "kill.cancelled", "kill.read", "chain.prepared", "chain.committed", "chain.answered",
     }
 )  # fmt: skip
 LONGEST_S = 60.0

@@ -9,18 +9,19 @@ import os
 import re
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db.models import Count
 
 from alerts.models import AuditEvent
-from orders.models import Discrepancy, Fill, Order, SendAttempt
+from orders.models import ChainAction, Discrepancy, Fill, Order, SendAttempt
 from orders.services import reconciliation
 from orders.services.invariants import Violation, check_invariants, ledger_sum
 from orders.services.invariants_live import changed_requests
-from tests.faults import truth
-from tests.faults.services import venue_faults
+from tests.faults import tally, truth
+from tests.faults.services import side_jobs, venue_faults
 from tests.faults.services.world import FAULTS_FOR_S, World, install
 from tests.live_desk import LiveDesk
 from tests.orders.model.shrink import commit
@@ -28,6 +29,7 @@ from tests.orders.model.shrink import commit
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 SEEDS = int(os.environ.get("POLYBOT_L1_SEEDS", "6"))
 START = int(os.environ.get("POLYBOT_L1_FROM", "0"))
+TALLY = os.environ.get("POLYBOT_L1_TALLY")
 GROUP = 20
 ENOUGH = 5  # hits of each crash point and each fault class in a campaign
 CAMPAIGN = 100  # from this many seeds on, every class must have had its hits
@@ -39,13 +41,15 @@ RARE = (
     "lease.expired", "unknown.reading", "unknown.read", "unknown.booked", "unknown.noted", "unknown.claimed",
     "unknown.quarantined", "unknown.released", "cancel.claimed", "cancel.sent", "cancel.stored", "kill.cancelled",
     "kill.read", "fill.inserted", "fill.moved", "fill.ledger", "fill.journaled", "leg.booked", "leg.settled",
-    "resync.read", "resync.booked",
+    "resync.read", "resync.booked", "chain.prepared", "chain.committed", "chain.answered", "chain.read",
+    "chain.booked", "conversion.moved", "conversion.ledger", "paper.booked", "paper.attached", "settlement.moved",
 )  # fmt: skip
 POINTS = (*COMMON, *RARE)
 
 
 def violations_of(world: World) -> list[str]:
     ids = [lane.account.pk for lane in world.lanes.values()]
+    ids += [holder.account.pk for holder in world.papers.values()]
     found = [str(v) for v in check_invariants(ids)]
     found += [f"I1 {said}" for said in changed_requests(ids)]
     found += [f"I9 {account}: {amount}" for account, amount in ledger_sum(ids).items()]
@@ -62,6 +66,17 @@ def story_of(order_id: int) -> list[str]:
         f"{a.claimed_at:%H:%M:%S.%f} {a.kind} {a.number}: {a.answer} {a.code} first byte {a.first_byte_at}"
         for a in attempts
     ]
+    return told
+
+
+def transactions_of(account_id: int) -> list[str]:
+    """Return what the journal says about an account's transactions outside the book."""
+    told = []
+    for action in ChainAction.objects.filter(account_id=account_id).order_by("pk"):
+        told.append(f"{action.kind} {action.amount} by {action.route}: {action.state} {action.state_reason}")
+        events = AuditEvent.objects.filter(subject_kind="chain_action", subject_id=str(action.pk)).order_by("id")
+        told += [f"  {e.at:%H:%M:%S.%f} {e.kind}: {e.message}" for e in events]
+        told.append(f"  {action.expected}")
     return told
 
 
@@ -83,6 +98,8 @@ def truths_of(world: World) -> list[str]:
         if not run.clean:
             rows = Discrepancy.objects.filter(run_id=run.run_id)
             found.append(f"I20 seed {lane.seed}: not reconciled: {run.error or [str(row.subject) for row in rows]}")
+    found += [said for holder in world.papers.values() for said in holder.broken()]
+    found += [f"I20 {said}" for said in side_jobs.unsettled(world.by_account)]
     return [str(each) for each in found]
 
 
@@ -114,7 +131,12 @@ def test_the_services_hold_under_every_fault(live_desk: LiveDesk, settings: Any)
         more, went, found = run_group(live_desk, seeds, house)
         hit += more
         passed += went
+        tally.append(
+            Path(TALLY) if TALLY else None, level="L1", seeds=seeds, commit=commit(), broken=found, hits=dict(more)
+        )
         for said in found:
+            for account_id in sorted(set(re.findall(r"account (\d+)", said))):
+                print(f"account {account_id}", *transactions_of(int(account_id)), sep="\n  ")
             for order_id in sorted(set(re.findall(r"order (\d+)", said))):
                 print(f"order {order_id}", *story_of(int(order_id)), sep="\n  ")
             failed.append(f"(L1, {first}..{seeds[-1]}, {commit()}): {said}")

@@ -1,6 +1,6 @@
 """What goes wrong between us and the exchange: one fault drawn per request, laid into the exchange right before it.
 
-Names are the catalogue's of contract.md §5.3 F7 and F14; each is a rule of the exchange's control endpoint.
+Names are those of the exchange's own catalogue where it has the class; each is a rule of its control endpoint.
 """
 
 from __future__ import annotations
@@ -10,55 +10,70 @@ from typing import Any
 from tests.orders.model.luck import Draws
 
 POST: dict[str, dict[str, Any]] = {
-    "refused 425": {"kind": "status", "status": 425},
-    "refused 429": {"kind": "status", "status": 429, "retry_after": 1},
-    "error 500 before": {"kind": "status", "status": 500},
-    "error 500 after": {"kind": "status", "status": 500, "when": "after", "body": '{"error":"order timed out"}'},
-    "error 502 after": {"kind": "status", "status": 502, "when": "after"},
-    "unavailable 503": {"kind": "status", "status": 503, "retry_after": 1},
-    "lost before": {"kind": "hang", "latency_ms": 5},
-    "lost after": {"kind": "hang", "latency_ms": 5, "when": "after"},
-    "late": {"kind": "late", "latency_ms": 5},
-    "reset before": {"kind": "reset"},
-    "reset after": {"kind": "reset", "when": "after"},
-    "truncated after": {"kind": "truncated", "when": "after"},
-    "malformed after": {"kind": "malformed", "when": "after"},
-    "empty after": {"kind": "empty", "when": "after"},
-    "wrong types after": {
+    "post_refused_425": {"kind": "status", "status": 425},
+    "post_refused_429": {"kind": "status", "status": 429, "retry_after": 1},
+    "post_refused_500": {"kind": "status", "status": 500},
+    "post_error_after": {"kind": "status", "status": 500, "when": "after", "body": '{"error":"order timed out"}'},
+    "post_502_after": {"kind": "status", "status": 502, "when": "after"},
+    "post_refused_503": {"kind": "status", "status": 503, "retry_after": 1},
+    "post_lost_before": {"kind": "hang", "latency_ms": 5},
+    "post_lost_after": {"kind": "hang", "latency_ms": 5, "when": "after"},
+    "post_late": {"kind": "late", "latency_ms": 5},
+    "post_reset_before": {"kind": "reset"},
+    "post_reset_after": {"kind": "reset", "when": "after"},
+    "post_truncated_after": {"kind": "truncated", "when": "after"},
+    "post_malformed_after": {"kind": "malformed", "when": "after"},
+    "post_empty_after": {"kind": "empty", "when": "after"},
+    "post_wrong_type_after": {
         "kind": "status", "status": 200, "when": "after", "body": '{"success":"yes","orderID":17,"status":null}',
     },
-    "html 403": {"kind": "html"},
-    "unauthorized 401": {"kind": "status", "status": 401, "body": '{"error":"Unauthorized/Invalid api key"}'},
+    "post_cloudflare": {"kind": "html"},
+    "post_unauthorized": {"kind": "status", "status": 401, "body": '{"error":"Unauthorized/Invalid api key"}'},
 }  # fmt: skip
-RARE = ("html 403", "unauthorized 401")  # they halt the account
+RARE = ("post_cloudflare", "post_unauthorized")  # they halt the account
 CANCEL: dict[str, dict[str, Any]] = {
-    "cancel lost before": {"kind": "hang", "latency_ms": 5},
-    "cancel lost after": {"kind": "hang", "latency_ms": 5, "when": "after"},
-    "cancel error": {"kind": "status", "status": 500},
-    "cancel malformed": {"kind": "malformed", "when": "after"},
+    "cancel_lost_before": {"kind": "hang", "latency_ms": 5},
+    "cancel_lost_after": {"kind": "hang", "latency_ms": 5, "when": "after"},
+    "cancel_error": {"kind": "status", "status": 500},
+    "cancel_malformed": {"kind": "malformed", "when": "after"},
 }
 READ: dict[str, dict[str, Any]] = {
-    "read error": {"kind": "status", "status": 500},
-    "read truncated": {"kind": "truncated"},
-    "read html": {"kind": "html"},
-    "read malformed": {"kind": "malformed"},
+    "read_error": {"kind": "status", "status": 500},
+    "read_truncated": {"kind": "truncated"},
+    "read_html": {"kind": "html"},
+    "read_malformed": {"kind": "malformed"},
 }
 ENGINE: dict[str, dict[str, Any]] = {
-    "trade failed": {"kind": "failed"},
-    "trade failed after mined": {"kind": "failed_after_mined"},
-    "trade retried": {"kind": "retrying"},
-    "read lag": {"kind": "read_lag", "latency_ms": 1_500},
-    "small pages": {"kind": "page_small"},
-    "overlapping pages": {"kind": "page_overlap"},
-    "stale balance": {"kind": "stale_balance", "latency_ms": 1_500},
+    "failed": {"kind": "failed"},
+    "failed_after_mined": {"kind": "failed_after_mined"},
+    "retrying": {"kind": "retrying"},
+    "read_lag": {"kind": "read_lag", "latency_ms": 1_500},
+    "page_small": {"kind": "page_small"},
+    "page_overlap": {"kind": "page_overlap"},
+    "stale_balance": {"kind": "stale_balance", "latency_ms": 1_500},
+    "confirmed_after_failed": {"kind": "confirmed_after_failed"},
+    "reorg": {"kind": "reorg"},
+    "partial": {"kind": "partial"},
+    "slow_settlement": {"kind": "slow_settlement", "latency_ms": 400},
+    "phantom_reservation": {"kind": "phantom_reservation", "latency_ms": 1_000},
+    "page_tail": {"kind": "page_tail"},
 }
-ALL = (*POST, *CANCEL, *READ, *ENGINE)
+# Of transactions outside the book: the relayer, the node, and what becomes of them there.
+RELAY: dict[str, dict[str, Any]] = {
+    "relay_lost_after": {"kind": "hang", "latency_ms": 5, "when": "after"},
+    "relay_error": {"kind": "status", "status": 500},
+    "relay_malformed": {"kind": "malformed", "when": "after"},
+    "relay_failed": {"scope": "engine", "kind": "relay_failed"},
+    "relay_busy": {"scope": "engine", "kind": "relay_busy"},
+    "relay_slow": {"scope": "engine", "kind": "relay_slow", "latency_ms": 800},
+}
+ALL = (*POST, *CANCEL, *READ, *ENGINE, *RELAY)
 MOST_LATE_MS = 1_500
 
 
 def post_rule(name: str, draws: Draws) -> dict[str, Any]:
     rule = {"method": "POST", "path": "/order*", "service": "clob", "times": 1, **POST[name]}
-    if name == "late":
+    if name == "post_late":
         rule["effect_ms"] = draws.randint(50, MOST_LATE_MS)
     return rule
 
@@ -73,3 +88,11 @@ def read_rule(name: str) -> dict[str, Any]:
 
 def engine_rule(name: str) -> dict[str, Any]:
     return {"scope": "engine", "times": 1, **ENGINE[name]}
+
+
+def relay_rule(name: str, *, is_relayed: bool) -> dict[str, Any]:
+    rule = RELAY[name]
+    if rule.get("scope") == "engine":
+        return {"times": 1, **rule}
+    where = {"service": "relayer", "path": "/submit"} if is_relayed else {"service": "rpc", "path": "*"}
+    return {"method": "POST", "times": 1, **where, **rule}

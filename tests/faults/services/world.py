@@ -12,7 +12,6 @@ import heapq
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,8 +26,9 @@ from orders.services import faults, keyholder, ownership
 from orders.services.kill import kill_release, kill_set
 from orders.services.placement import ReservationError
 from orders.services.submission_rows import milliseconds
-from tests.faults.services import desk_jobs, venue_faults
+from tests.faults.services import desk_jobs, side_jobs, venue_faults
 from tests.faults.services.hands import BETWEEN, Hand, current
+from tests.faults.services.lanes import Lane
 from tests.live_desk import LiveDesk
 from tests.orders.model.luck import Draws, Luck
 
@@ -38,20 +38,6 @@ SWEEP_S = 7
 RESYNC_TURNS = (0, 7, 9, 11, 13)
 SIZES = ("5", "7.5", "12.34", "20")
 KINDS = ("gtc", "gtc", "gtc", "gtd", "fok", "fak")
-
-
-@dataclass(slots=True)
-class Lane:
-    """One seed's account and what is planned for it."""
-
-    seed: int
-    luck: Luck
-    account: Account
-    outcome: Outcome
-    crashes: dict[str, int] = field(default_factory=dict)  # point: at which pass of it this seed's worker dies
-    passed: Counter[str] = field(default_factory=Counter)
-    stale: list[tuple[float, float, str]] = field(default_factory=list)  # (from, to, what) in virtual seconds
-    reconciled: bool = True
 
 
 class World:
@@ -72,6 +58,7 @@ class World:
         self.hands = [Hand(number) for number in range(2 + len(seeds) // 2)]
         self.lanes = {seed: self._lane(seed, number) for number, seed in enumerate(seeds)}
         self.by_account = {lane.account.pk: lane for lane in self.lanes.values()}
+        self.papers: dict[int, side_jobs.PaperHolder] = {}
         self.killed = False
         self._fresh_at: datetime | None = None
 
@@ -114,7 +101,8 @@ class World:
             self.later(second, self._sweeps)
         for second in range(10, FAULTS_FOR_S, 25):
             self.later(second, self._house_trades)
-        if self.group.of("kill").random() < 0.25:
+        side_jobs.plan(self)
+        if self.group.of("kill").random() < 0.4:
             self.later(self.group.of("kill at").randint(5, FAULTS_FOR_S), self._kill)
 
     def _person_looks(self) -> None:
@@ -129,6 +117,7 @@ class World:
             self.at(
                 self.second + lane.luck.of(f"sweep {self.second}").random(), lane, desk_jobs.sweep(lane, self.clock)
             )
+        side_jobs.sweep(self)
 
     def _plan_order(self, lane: Lane, number: int) -> None:
         draws = lane.luck.of(f"order {number}")
@@ -292,6 +281,8 @@ class World:
             self._lay(lane, venue_faults.CANCEL, 0.4, f"cancel {lane.passed[name]}")
         elif name == "unknown.reading":
             self._lay(lane, venue_faults.READ, 0.3, f"read {lane.passed[name]}")
+        elif name == "chain.committed":
+            self._lay(lane, venue_faults.RELAY, 0.5, f"relay {lane.passed[name]}")
 
     def _check_claim(self, lane: Lane, point: str) -> None:
         """I14, asked of the tables and not of the code that was to ask them. The limits are the contract's numbers."""
@@ -321,6 +312,8 @@ class World:
             rule = venue_faults.cancel_rule(kind)
         elif kinds is venue_faults.READ:
             rule = venue_faults.read_rule(kind)
+        elif kinds is venue_faults.RELAY:
+            rule = venue_faults.relay_rule(kind, is_relayed=lane.account.wallet_kind != "eoa")
         else:
             rule = venue_faults.engine_rule(kind)
         self.control("faults", rule)
@@ -354,6 +347,7 @@ class World:
         # A rule that waits was laid into a request: what may still take effect does so within this time.
         time.sleep(venue_faults.MOST_LATE_MS / 1000 + 2.2)
         second = FAULTS_FOR_S + 50.0
+        side_jobs.finish(self)
         for turn in range(80):
             self.later(second, self._sweeps)
             # An order that is listed no more counts as over after three looks from a minute on.
@@ -361,10 +355,13 @@ class World:
                 for lane in self.lanes.values():
                     self.at(second, lane, desk_jobs.resync(lane, self.clock))
             self.run(second + 4)
-            if turn >= RESYNC_TURNS[-1] and not desk_jobs.under_way(self.by_account):
+            if turn >= RESYNC_TURNS[-1] and not self._under_way():
                 break
             second += 11.0 if turn < 20 else 31.0
         self.run(second + 40)
+
+    def _under_way(self) -> bool:
+        return desk_jobs.under_way(self.by_account) or bool(side_jobs.under_way(self.by_account))
 
     def close(self) -> None:
         for hand in self.hands:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from orders.services import faults
@@ -38,3 +40,16 @@ def test_a_hook_may_end_the_work_where_the_process_would_have_died() -> None:
     faults.faultpoint("fill.ledger")
     assert passed == ["fill.moved", "fill.ledger"]
     assert not issubclass(faults.Crash, Exception)
+
+
+def test_a_file_named_after_a_point_ends_the_first_process_that_passes_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kills: list[int] = []
+    monkeypatch.setenv("POLYBOT_FAULTS_FOLDER", str(tmp_path))
+    monkeypatch.setattr(faults.os, "kill", lambda pid, number: kills.append(number))
+    (tmp_path / "fill.moved").touch()
+    for name in ("fill.ledger", "fill.moved", "fill.moved"):
+        faults.faultpoint(name)
+    assert kills == [faults.signal.SIGKILL]
+    assert [path.name for path in tmp_path.iterdir()] == [f"fill.moved.{faults.os.getpid()}"]
