@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 
-from celery import shared_task
+from celery import group, shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from backtests.services import claims, run
+from backtests.services import claims, run, trials
 
 QUEUE = "backtests"  # settings.CELERY_TASK_ROUTES sends replays there
 
@@ -33,6 +33,9 @@ def sweep_runs() -> None:
     claims.runs_recover(now=now)
     for run_id in claims.runs_unsent(now=now):
         run_soon(run_id)
+    trials.searches_recover(now=now)
+    for search_id, count in trials.searches_unsent(now=now):
+        search_soon(search_id, count)
 
 
 def run_soon(run_id: int) -> None:
@@ -43,3 +46,21 @@ def run_soon(run_id: int) -> None:
         log.warning("backtest waits for the sweep", extra={"run": run_id, "problem": str(error)[:200]})
         return
     claims.run_sent(run_id, now=timezone.now())
+
+
+@shared_task(acks_late=False, soft_time_limit=run.LONGEST_S + 600, time_limit=run.LONGEST_S + 1200)
+def run_trial(search_id: int) -> None:
+    """Run the next trial of a search and send the message for the one after it: other work gets its turn between."""
+    run.process_step_back()
+    if trials.trial_run(search_id) and trials.trials_waiting(search_id):
+        search_soon(search_id, 1)
+
+
+def search_soon(search_id: int, count: int = trials.AT_ONCE) -> None:
+    """Wake workers for a search, one message a trial. If the broker is down the sweep does it later."""
+    try:
+        group(run_trial.s(search_id) for _ in range(count)).delay()
+    except OperationalError as error:
+        log.warning("search waits for the sweep", extra={"search": search_id, "problem": str(error)[:200]})
+        return
+    trials.search_sent(search_id, now=timezone.now())

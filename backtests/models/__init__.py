@@ -1,5 +1,6 @@
 """Backtests as rows. What a replay left behind as columns lies in files beside the database (services.columns)."""
 
 from backtests.models.run import BacktestRun
+from backtests.models.search import SearchRun, SearchTrial
 
-__all__ = ["BacktestRun"]
+__all__ = ["BacktestRun", "SearchRun", "SearchTrial"]

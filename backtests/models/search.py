@@ -28,7 +28,9 @@ class SearchRun(models.Model):
     notes = models.TextField(blank=True)
     strategy = models.CharField(max_length=60)
     method = models.CharField(max_length=10, choices=Method.choices)
-    ranges = models.JSONField()  # path: [low, high, step] or the choices to try
+    # Pairs of a path and [low, high, step] or the choices to try: JSON objects lose their order in Postgres, and the
+    # order of the axes is that of every assignment.
+    ranges = models.JSONField()
     trials_wanted = models.PositiveIntegerField()
     seed = models.BigIntegerField()
     objective = models.CharField(max_length=40)  # a name in backtests.domain.search.objectives

@@ -111,7 +111,7 @@ def _run(claim: Claim, follow: Following) -> None:
     limits = Limits(**row.limits)
     claim_write(claim, code=code_words(), code_digest=code_digest())
     follow.begin(f"opening {len(request.data)} recordings", 0.0, 0.0)
-    tapes, data = _tapes_open(request)
+    tapes, data = tapes_open(request)
     claim_write(claim, data=data, data_digest=_digest_of(data))
     runs = _runs_of(request)
     result = _replay(request, tapes, limits, follow, label=_label(request, runs), place=(0, len(runs)))
@@ -172,7 +172,7 @@ def _label(request: BacktestRequest, runs: tuple[QueueAssumption, ...]) -> str:
     return f"replaying, {request.queue} queue, {runs.index(request.queue) + 1} of {len(runs)}"
 
 
-def _tapes_open(request: BacktestRequest) -> tuple[tuple[Tape, ...], list[dict[str, Any]]]:
+def tapes_open(request: BacktestRequest) -> tuple[tuple[Tape, ...], list[dict[str, Any]]]:
     """Return the tapes and what is remembered of them. Raises RequestError that names what is missing."""
     from markets.selectors import archive
 

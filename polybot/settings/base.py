@@ -81,10 +81,13 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": env.database_from_url(ENV.database_url)}
-RECORD_DIR = Path(ENV.polybot_record_dir) if ENV.polybot_record_dir else None  # the feed's recordings
+RECORD_DIR = env.folder_or_none(ENV.polybot_record_dir, ENV.polybot_data / "recordings")  # the feed's raw frames
+RECORD_KEEP_DAYS = ENV.polybot_record_keep_days
+RECORD_KEEP_BYTES = int(ENV.polybot_record_keep_gb * 10**9)
 DECISION_RECORD_DIR = env.folder_or_none(ENV.polybot_decision_record_dir, ENV.polybot_data / "records")
 DECISION_RECORD_DAYS, DECISION_RECORD_BYTES = 14, 2_000_000_000
 ARCHIVE_DIR = Path(ENV.polybot_archive_dir) if ENV.polybot_archive_dir else ENV.polybot_data / "archive"
+ARCHIVE_KEEP_DAYS = ENV.polybot_archive_keep_days
 
 # One server, one database per purpose: a flush of one leaves the others alone.
 TICKSTORE_URL = env.redis_url_for(ENV.redis_url, db=2)
@@ -132,7 +135,11 @@ CELERY_TASK_ROUTES = {
         "risk.tasks.run_rehearsal",  # asks the venue what is open
         "polybot.tasks.heartbeat_trading",
     )
-} | {"backtests.tasks.run_backtest": {"queue": "backtests"}}  # one niced process of its own: it may run for hours
+} | {
+    # One niced process of its own: these may run for hours.
+    name: {"queue": "backtests"}
+    for name in ("backtests.tasks.run_backtest", "backtests.tasks.run_trial")
+}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
