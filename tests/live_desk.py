@@ -33,7 +33,7 @@ from markets.selectors.catalogue import market_facts
 from markets.services import catalogue
 from markets.venues import trading_registry
 from markets.venues.polymarket.wallets import is_position_id
-from markets.venues.trading import OrderGateway, OrderTerms, Sent
+from markets.venues.trading import OrderGateway, OrderTerms, Sent, Unsigned
 from orders.domain.lifecycle import Environment
 from orders.domain.private_keys import key_new
 from orders.domain.wallet_entry import wallet_entry
@@ -230,9 +230,26 @@ class LiveDesk:
         **values: Any,
     ) -> tuple[str, Sent]:
         """Post an order with the account's key without any row of ours; return (order id, what came back)."""
+        key = f"foreign-{next(_numbers)}-{time.time_ns()}"
+        body, unsigned = self.signed(account, outcome, side, price, size, order_type, client_key=key, **values)
+        return unsigned.order_id, self.post(account, body, unsigned)
+
+    def signed(  # noqa: PLR0917
+        self,
+        account: Account,
+        outcome: Outcome,
+        side: Side,
+        price: str,
+        size: str,
+        order_type: str,
+        *,
+        client_key: str,
+        **values: Any,
+    ) -> tuple[bytes, Unsigned]:
+        """Sign an order as the trader does and return its request body; no row knows of it."""
         facts = self.facts(outcome)
         terms = OrderTerms(
-            client_key=f"foreign-{next(_numbers)}-{time.time_ns()}",
+            client_key=client_key,
             created_ms=time.time_ns() // 1_000_000,
             condition_id=outcome.market.condition_id,
             token_id=outcome.token_id,
@@ -246,11 +263,12 @@ class LiveDesk:
         )
         maker, signer = trading_registry.order_maker(Venue.POLYMARKET), keyholder.signer()
         unsigned = signer.prepare(account.pk, terms, maker=maker)
-        body = maker.body(unsigned, signer.sign(account.pk, unsigned), terms, signer.wallet(account.pk))
-        sent = self.gateway(account).send(
+        return maker.body(unsigned, signer.sign(account.pk, unsigned), terms, signer.wallet(account.pk)), unsigned
+
+    def post(self, account: Account, body: bytes, unsigned: Unsigned) -> Sent:
+        return self.gateway(account).send(
             body, order_id=unsigned.order_id, unknown_attempts=0, deadline_ms=time.time_ns() // 1_000_000 + 5_000
         )
-        return unsigned.order_id, sent
 
 
 def _type(word: str) -> Any:

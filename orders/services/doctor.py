@@ -12,7 +12,6 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from alerts.services.journal import event_record
 from markets.domain.instruments import Venue
 from markets.domain.units import text_from_micro
 from markets.selectors.refusals import refusal_explain
@@ -21,6 +20,7 @@ from orders.domain.checkup import Finding, Health
 from orders.domain.lifecycle import Environment
 from orders.models import Account, DoctorRun
 from orders.services import conditions, keyholder
+from orders.services.account_events import account_event
 
 GIVEN_UP_AFTER = timedelta(minutes=5)
 
@@ -44,14 +44,11 @@ def run_request(account_id: int, *, user: Any, deep: bool, by: str, now: datetim
             raise DoctorError("an examination is under way: ask for the deep one when it is done")
         return waiting
     run = DoctorRun.objects.create(account_id=account_id, deep=deep, user=user, requested_by=by[:120], requested_at=now)
-    event_record(
+    account_event(
+        run.account,
         "doctor.requested",
         f"{by} asked for {'a deep' if deep else 'an'} examination",
-        stream=f"account:{account_id}",
-        account_id=account_id,
-        subject_kind="account",
-        subject_id=account_id,
-        actor=by,
+        by=by,
         payload={"run": run.pk, "deep": deep},
         now=now,
     )

@@ -21,12 +21,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from alerts.domain.events import Severity
-from alerts.services.journal import event_record
 from markets.venues.base import VenueError
 from markets.venues.trading import HeartbeatRefused
 from orders.domain.lifecycle import Environment
 from orders.models import Account, HeartbeatState
 from orders.services import keyholder
+from orders.services.account_events import account_event
 from orders.services.accounts import account_lock
 
 log = logging.getLogger(__name__)
@@ -141,19 +141,8 @@ def _apart(account_id: int, now: datetime, me: str) -> bool:
 def _event(
     account_id: int, kind: str, message: str, *, now: datetime, by: str = "desk", severity: Severity = Severity.INFO
 ) -> None:
-    name = Account.objects.values_list("name", flat=True).get(pk=account_id)
-    event_record(
-        kind,
-        f"{name}: {message}",
-        severity=severity,
-        stream=f"account:{account_id}",
-        account_id=account_id,
-        subject_kind="account",
-        subject_id=str(account_id),
-        subject_label=name,
-        actor=by,
-        now=now,
-    )
+    account = Account.objects.get(pk=account_id)
+    account_event(account, kind, f"{account.name}: {message}", severity=severity, by=by, now=now)
 
 
 class _Loop:

@@ -10,11 +10,11 @@ from typing import Any
 from django.db import transaction
 
 from alerts.domain.events import Severity
-from alerts.services.journal import event_record
 from orders.domain.lifecycle import TradingState
 from orders.domain.open_items import OpenItem
 from orders.domain.reconcile import Difference
 from orders.models import Account, Discrepancy, ReconcileRun
+from orders.services.account_events import account_event
 from orders.services.accounts import trading_state_set
 
 
@@ -114,17 +114,14 @@ def _tell(run: ReconcileRun, open_ends: Sequence[Finding], *, now: datetime) -> 
         )
     for finding in new[:20]:
         difference = finding.difference
-        event_record(
+        account_event(
+            run.account,
             "reconcile.difference",
             f"{difference.kind.replace('_', ' ')}: {difference.subject}: "
             f"ours {difference.ours or 'nothing'}, theirs {difference.theirs or 'nothing'}"
             + (f" ({finding.cause})" if finding.cause else ""),
             severity=Severity.CRITICAL,
-            stream=f"account:{account_id}",
-            account_id=account_id,
-            subject_kind="account",
-            subject_id=str(account_id),
-            actor="reconciliation",
+            by="reconciliation",
             payload={"run_id": run.pk, "kind": difference.kind.value, "subject": difference.subject},
             now=now,
         )

@@ -9,10 +9,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from alerts.domain.events import Severity
-from alerts.services.journal import event_record
 from orders.domain.lifecycle import OPEN, RESTING, Environment
 from orders.models import Account, KillRehearsal, Order
 from orders.services import keyholder
+from orders.services.account_events import account_event
 
 Rehearsal = KillRehearsal  # for stages above, which import no tables of ours
 GIVEN_UP_AFTER = timedelta(minutes=5)
@@ -45,16 +45,13 @@ def rehearsal_finish(rehearsal_id: int, *, now: datetime, **fields: Any) -> Kill
         setattr(row, name, value)
     row.finished_at = now
     row.save()
-    event_record(
+    account_event(
+        row.account,
         "risk.rehearsed",
         f"kill rehearsal by {row.by}: {'passed' if row.passed else 'FAILED'}; {row.open_before} open orders before, "
         f"{row.open_after} after, {row.sent_after} sent after the stop",
         severity=Severity.INFO if row.passed else Severity.CRITICAL,
-        stream=f"account:{row.account_id}",
-        account_id=row.account_id,
-        subject_kind="account",
-        subject_id=row.account_id,
-        actor=row.by,
+        by=row.by,
         payload={"rehearsal": row.pk, "passed": row.passed, "dry_run": row.dry_run, "steps": row.steps},
         now=now,
     )

@@ -13,13 +13,13 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from alerts.services.journal import event_record
 from markets.domain.units import Usd, text_from_micro
 from markets.venues.polymarket.activity import CashRow, Payment, cash_rows
 from markets.venues.polymarket.client import PolymarketHttp
 from orders.domain.conversions import Fact
 from orders.domain.ledger import REWARDS
 from orders.models import Account, LedgerTransaction
+from orders.services.account_events import account_event
 from orders.services.accounts import account_lock
 from orders.services.conversions import fact_book, is_booked
 
@@ -71,14 +71,10 @@ def _book(account_id: int, row: CashRow, *, now: datetime) -> bool:
         at=datetime.fromtimestamp(row.at_s, UTC),
         now=now,
     )
-    event_record(
+    account_event(
+        account,
         "cash.paid",
         f"{account.name}: the venue paid a {said}",
-        stream=f"account:{account_id}",
-        account_id=account_id,
-        subject_kind="account",
-        subject_id=str(account_id),
-        subject_label=account.name,
         payload={
             "kind": KINDS[row.kind],
             "amount": text_from_micro(row.amount),

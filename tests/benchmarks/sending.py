@@ -9,7 +9,6 @@ written is compared before anything is timed: the same request line, the same bo
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
@@ -37,7 +36,7 @@ from markets.venues.polymarket.order_payload import Terms
 from markets.venues.polymarket.signing import ExchangeKind, OrderFields, SigningKey
 from markets.venues.polymarket.wallets import SignatureType, WalletKind
 from markets.venues.trading import WalletFacts
-from tests.benchmarks.signing import KINDS, OWNER, orders
+from tests.benchmarks.signing import OWNER, Row, comparison, orders
 
 TARGET = 1 / 5
 SECRET = bytes(range(1, 33))
@@ -137,17 +136,6 @@ class TheirNetwork(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         return TheirStream(self._memory)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    name: str
-    ours_us: float
-    theirs_us: float
-
-    @property
-    def ratio(self) -> float:
-        return self.ours_us / self.theirs_us
 
 
 @dataclass(slots=True)
@@ -264,21 +252,15 @@ def compare(kind: SignatureType, *, count: int, rounds: int) -> Row:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Send the same orders with polybot and with py-clob-client-v2.")
-    parser.add_argument("--orders", type=int, default=400, help="orders in a round")
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args(arguments)
-    if min(options.orders, options.rounds) < 1:
-        parser.error("give at least 1 order and 1 round")
-    rows = [compare(kind, count=options.orders, rounds=options.rounds) for kind in KINDS]
-    print("prepared order to first byte in memory, microseconds")
-    print(f"median of the p50 of {options.rounds} rounds of {options.orders} orders")
-    print(f"{'signature':<24}{'polybot':>10}{'py-clob-client-v2':>20}{'ratio':>9}")
-    for row in rows:
-        print(f"{row.name:<24}{row.ours_us:>10.1f}{row.theirs_us:>20.1f}{row.ratio:>9.3f}")
-    worst = max(row.ratio for row in rows)
-    print(f"worst ratio {worst:.3f}, target {TARGET:.3f}: {'met' if worst <= TARGET else 'MISSED'}")
-    return 0 if worst <= TARGET else 1
+    return comparison(
+        arguments,
+        about="Send the same orders with polybot and with py-clob-client-v2.",
+        heading="prepared order to first byte in memory, microseconds\n"
+        "median of the p50 of {rounds} rounds of {orders} orders",
+        target=TARGET,
+        digits=1,
+        compare=compare,
+    )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from datetime import datetime
 from django.db import transaction
 
 from alerts.domain.events import Severity
-from alerts.services.journal import event_record, events_together
+from alerts.services.journal import events_together
 from alerts.services.statements import rows_update
 from markets.domain.answers import AnswerKind, OrderAnswer
 from markets.domain.units import decimal_from_micro, micro_from_decimal
@@ -23,6 +23,7 @@ from orders.domain.intents import OrderType
 from orders.domain.lifecycle import OrderState, TradingState
 from orders.domain.submission import Submission
 from orders.models import Order, OrderSubmission, SendAttempt
+from orders.services.account_events import account_event
 from orders.services.accounts import trading_state_set
 from orders.services.attach import end_when_booked
 from orders.services.faults import faultpoint
@@ -153,15 +154,13 @@ def _halt(account_id: int, orders: dict[int, Order], posted: Sequence[Posted], *
     answer = refused.sent.answer
     reason = f"the venue does not let it in ({answer.code}): {answer.said}"
     if trading_state_set(account_id=account_id, state=TradingState.HALTED, reason=reason, by="submission", now=now):
-        event_record(
+        account = orders[refused.claimed.order_id].account
+        account_event(
+            account,
             "account.refused_by_venue",
-            f"{orders[refused.claimed.order_id].account.name}: {reason}",
+            f"{account.name}: {reason}",
             severity=Severity.CRITICAL,
-            stream=f"account:{account_id}",
-            account_id=account_id,
-            subject_kind="account",
-            subject_id=str(account_id),
-            actor="submission",
+            by="submission",
             payload={"code": answer.code, "said": answer.said, "order_id": refused.claimed.order_id},
             now=now,
         )

@@ -9,15 +9,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from markets.domain.instruments import Side, Venue
+from markets.domain.instruments import Side
 from markets.models import Outcome
-from markets.venues import trading_registry
-from markets.venues.trading import OrderTerms, Sent
+from markets.venues.trading import Sent
 from orders.domain.lifecycle import TERMINAL, OrderState
 from orders.models import Account, Order, OrderSubmission
-from orders.services import keyholder
 from orders.services.states import order_advance, order_lock
-from tests.factories.orders import micro
 from tests.live_desk import LiveDesk
 
 
@@ -34,22 +31,7 @@ def send(  # noqa: PLR0917
 ) -> tuple[Order, Sent]:
     """Reserve, sign, store and post an order; `answered` is what the answer makes of it, None: it is lost."""
     order = desk.order(account, outcome, side, price, size, order_type)
-    facts = desk.facts(outcome)
-    terms = OrderTerms(
-        client_key=str(order.client_key),
-        created_ms=time.time_ns() // 1_000_000,
-        condition_id=outcome.market.condition_id,
-        token_id=outcome.token_id,
-        neg_risk=facts.neg_risk,
-        tick=facts.tick,
-        side=side,
-        price=micro(price),
-        size=micro(size),
-        order_type=order_type,
-    )
-    maker, signer = trading_registry.order_maker(Venue.POLYMARKET), keyholder.signer()
-    unsigned = signer.prepare(account.pk, terms, maker=maker)
-    body = maker.body(unsigned, signer.sign(account.pk, unsigned), terms, signer.wallet(account.pk))
+    body, unsigned = desk.signed(account, outcome, side, price, size, order_type, client_key=str(order.client_key))
     now = timezone.now()
     OrderSubmission.objects.create(
         order=order,
@@ -59,15 +41,13 @@ def send(  # noqa: PLR0917
         body=body.decode(),
         salt=unsigned.salt,
         timestamp_ms=unsigned.timestamp_ms,
-        tick=Decimal(facts.tick) / 1_000_000,
+        tick=Decimal(desk.facts(outcome).tick) / 1_000_000,
         signed_at=now,
     )
     Order.objects.filter(pk=order.pk).update(venue_order_id=unsigned.order_id)
     _advance(order, OrderState.SIGNED)
     _advance(order, OrderState.SENDING)
-    sent = desk.gateway(account).send(
-        body, order_id=unsigned.order_id, unknown_attempts=0, deadline_ms=time.time_ns() // 1_000_000 + 5_000
-    )
+    sent = desk.post(account, body, unsigned)
     if answered is not None:
         _advance(order, answered)
     return Order.objects.get(pk=order.pk), sent
