@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 
 from alerts.services.journal import event_record
-from backtests.domain.options import request_load, request_make
+from backtests.domain.options import PARAMS, request_load, request_make
 from backtests.domain.request import BacktestRequest, DataRef
 from backtests.models import BacktestRun
 from backtests.services.claims import STREAM, State, run_event
@@ -22,7 +22,7 @@ from backtests.services.code_version import code_digest, code_words
 from risk.domain.limits import Limits
 from risk.selectors.limits import limits_from_row
 from risk.selectors.screens import profile_rows
-from strategies.domain.parameters import ParameterError
+from strategies.domain.parameters import ParameterError, flatten
 
 MOST_WAITING = 200  # runs in the queue; a sweep counts its trials elsewhere
 MOST_TAGS = 12
@@ -46,6 +46,26 @@ def backtest_ask(
     now: datetime,
 ) -> int:
     """Queue the run that plain values describe; return its id. Raises ParameterError that names every bad field."""
+    request = request_checked(
+        strategy=strategy, params=params, data=data, options=options, name=name, tags=tags, notes=notes
+    )
+    return backtest_start(request, by=by, name=name, tags=tags, notes=notes, now=now)
+
+
+def request_checked(
+    *,
+    strategy: str,
+    params: Mapping[str, Any],
+    data: Iterable[Mapping[str, Any]],
+    options: Mapping[str, Any],
+    name: str = "",
+    tags: Iterable[str] = (),
+    notes: str = "",
+) -> BacktestRequest:
+    """Return the request that plain values describe, its recordings and its profile looked up.
+
+    Raises ParameterError that names every bad field.
+    """
     problems: dict[str, str] = {}
     request: BacktestRequest | None = None
     try:
@@ -58,9 +78,10 @@ def backtest_ask(
         problems["profile"] = f"there is no risk profile {profile!r:.60}; known: {', '.join(profile_names())}"
     if request is not None:
         problems |= data_problems(request.data)
+        problems |= {f"{PARAMS}.{path}": "has a character that cannot be stored" for path in _unstorable(request)}
     if problems or request is None:
         raise ParameterError(problems)
-    return backtest_start(request, by=by, name=name, tags=tags, notes=notes, now=now)
+    return request
 
 
 def backtest_start(
@@ -225,6 +246,11 @@ def data_problems(refs: tuple[DataRef, ...]) -> dict[str, str]:
     return {}
 
 
+def _unstorable(request: BacktestRequest) -> list[str]:
+    """Return the paths of parameters with a NUL in them, which Postgres takes in no text."""
+    return [path for path, value in flatten(request.params).items() if "\0" in str(value) or "\\x00" in str(value)]
+
+
 def tags_clean(tags: Iterable[str]) -> list[str]:
     """Return tags as stored: lower case, each once, in the order given."""
     return list(dict.fromkeys(word for tag in tags if (word := str(tag).strip().lower())))
@@ -237,8 +263,8 @@ def _about_problems(name: str, tags: Iterable[str], notes: str) -> dict[str, str
         problems["name"] = "use one line of 120 characters at most"
     if len(tags) > MOST_TAGS or any(not _TAG.fullmatch(tag) for tag in tags):
         problems["tags"] = f"use at most {MOST_TAGS} words of letters, digits, - _ and ."
-    if len(notes) > 20_000:
-        problems["notes"] = f"{len(notes)} characters are more than 20,000"
+    if len(notes) > 20_000 or "\0" in notes:
+        problems["notes"] = "use at most 20,000 characters that can be read"
     return problems
 
 

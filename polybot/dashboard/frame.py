@@ -41,7 +41,14 @@ NAV: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("n", "accounts", "Accounts", "key"),
         ),
     ),
-    ("Automation", (("s", "strategies", "Strategies", "strategies"), ("w", "why", "Why not", "why"))),
+    (
+        "Automation",
+        (
+            ("s", "strategies", "Strategies", "strategies"),
+            ("w", "why", "Why not", "why"),
+            ("b", "backtests", "Backtests", "backtests"),
+        ),
+    ),
     (
         "Safety",
         (

@@ -20,6 +20,7 @@ ICONS = {
     "positions": '<path d="M2 5.5C2 4.5 2.7 4 3.5 4H12v2M2 5.5V12c0 .8.7 1.5 1.5 1.5H14V6H3.5M11 9.7h.01"/>',
     "strategies": '<path d="M4 5.5v5M4 8.5c6 0 8-.5 8-3"/><circle cx="4" cy="4" r="1.5"/>'
     '<circle cx="4" cy="12" r="1.5"/><circle cx="12" cy="4" r="1.5"/>',
+    "backtests": '<path d="M2.5 8a5.5 5.5 0 1 0 1.8-4.1M2.5 2.5v3h3M8 5v3.2l2.2 1.6"/>',
     "why": '<path d="M2 3h12l-4.5 5.5V13l-3-1.5V8.5z"/>',
     "risk": '<path d="M8 2l5 2v4c0 3-2.2 5-5 6-2.8-1-5-3-5-6V4z"/>',
     "reconcile": '<path d="M3 5.5h9M9.5 3L12 5.5 9.5 8M13 10.5H4M6.5 8L4 10.5 6.5 13"/>',

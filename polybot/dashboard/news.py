@@ -18,6 +18,7 @@ from channels.db import aclose_old_connections, database_sync_to_async
 from django.db import DatabaseError
 
 from alerts.selectors import screens as alert_pages
+from backtests.selectors import runs as backtest_pages
 from strategies.selectors import screens as strategy_pages
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "pnl": ("positions", "system"),
     "alerts": ("alerts",),
     "account": ("orders", "risk"),
+    "backtest": ("backtests",),
 }
 FILLED = ("order.filled", "order.partially_filled", "position.settled")
 
@@ -103,12 +105,13 @@ class NewsDesk:
         # Kept here and not on the desk: a look of a watch that was cancelled may still be under way in its thread.
         version = 0
         ticked: datetime | None = None
+        moving: frozenset[int] = frozenset()
         for round_number in itertools.count():
             try:
                 await aclose_old_connections()
                 slow = round_number % SLOW_EVERY == 0
-                seen = await database_sync_to_async(look)(version, ticked=ticked, slow=slow)
-                version, ticked = seen.version, seen.ticked
+                seen = await database_sync_to_async(look)(version, ticked=ticked, moving=moving, slow=slow)
+                version, ticked, moving = seen.version, seen.ticked, seen.moving
                 self._version = version
                 for notice in seen.notices:
                     for listener in self._listeners:
@@ -123,9 +126,10 @@ class Look:
     version: int
     ticked: datetime | None
     notices: tuple[Notice, ...]
+    moving: frozenset[int] = frozenset()  # backtests that are at work
 
 
-def look(version: int, *, ticked: datetime | None, slow: bool) -> Look:
+def look(version: int, *, ticked: datetime | None, slow: bool, moving: frozenset[int] = frozenset()) -> Look:
     """Return what changed after event `version`; 0 means that nobody was told anything yet."""
     newest = alert_pages.latest_event_id()
     notices: list[Notice] = []
@@ -139,7 +143,12 @@ def look(version: int, *, ticked: datetime | None, slow: bool) -> Look:
         topics = {"system"} | ({"strategies"} if now_ticked != ticked else set())
         ticked = now_ticked
         notices.append(Notice(newest, frozenset(topics), None))
-    return Look(newest, ticked, tuple(notices))
+    # Progress writes no journal rows. One that has ended since the last look moved too: to its result.
+    at_work = backtest_pages.unfinished_ids()
+    if at_work | moving:
+        topics = {"backtests"} | {f"backtest:{run_id}" for run_id in at_work | moving}
+        notices.append(Notice(newest, frozenset(topics), None))
+    return Look(newest, ticked, tuple(notices), at_work)
 
 
 _desks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, NewsDesk] = weakref.WeakKeyDictionary()

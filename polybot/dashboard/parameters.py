@@ -38,6 +38,7 @@ def inputs_of(
     typed: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
     changed: Mapping[str, int] | None = None,
+    prefix: str = PREFIX,
 ) -> list[tuple[str, list[Input]]]:
     """Return the inputs by group, holding what was typed where something was, what is stored otherwise."""
     flat = schema.flatten(stored)
@@ -45,11 +46,11 @@ def inputs_of(
     for spec in schema.fields(params):
         value = _text(flat.get(spec.path, spec.default), spec.kind)
         if typed is not None:
-            value = _typed(typed, spec)
+            value = _typed(typed, spec, prefix)
         groups.setdefault(spec.group or OWN, []).append(
             Input(
                 spec=spec,
-                name=PREFIX + spec.path,
+                name=prefix + spec.path,
                 value=value,
                 shown=_shown(value, spec),
                 error=(errors or {}).get(spec.path, ""),
@@ -61,11 +62,13 @@ def inputs_of(
     return sorted(groups.items(), key=lambda item: item[0] != OWN)
 
 
-def parameters_from(posted: Mapping[str, str], params: type[schema.Parameters]) -> dict[str, Any]:
+def parameters_from(
+    posted: Mapping[str, str], params: type[schema.Parameters], *, prefix: str = PREFIX
+) -> dict[str, Any]:
     """Return what a posted form says, nested as the schema wants it. An empty text means: the default."""
     flat: dict[str, Any] = {}
     for spec in schema.fields(params):
-        name = PREFIX + spec.path
+        name = prefix + spec.path
         if spec.kind is Kind.BOOLEAN:
             flat[spec.path] = posted.get(name) in ("on", "true")
             continue
@@ -85,8 +88,8 @@ def changes_by_version(params: type[schema.Parameters], versions: list[Any]) -> 
     return changed
 
 
-def _typed(posted: Mapping[str, str], spec: FieldSpec) -> str:
-    value = posted.get(PREFIX + spec.path)
+def _typed(posted: Mapping[str, str], spec: FieldSpec, prefix: str) -> str:
+    value = posted.get(prefix + spec.path)
     if spec.kind is Kind.BOOLEAN:
         return "true" if value in ("on", "true") else "false"
     return value or ""

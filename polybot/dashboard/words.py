@@ -46,6 +46,14 @@ STRATEGY_STATES: dict[str, tuple[str, str]] = {
     "error": ("error", "bad"),
 }
 
+BACKTEST_STATES: dict[str, tuple[str, str]] = {
+    "queued": ("queued", "open"),
+    "running": ("running", "half"),
+    "done": ("done", "ok"),
+    "failed": ("failed", "bad"),
+    "canceled": ("canceled", "paused"),
+}
+
 VERDICTS: dict[str, tuple[str, str]] = {
     "approved": ("approved", "ok"),
     "shrunk": ("shrunk", "shrunk"),

@@ -16,7 +16,7 @@ SHOTS = os.environ.get("POLYBOT_SHOTS", "")
 def addresses(site: Site) -> dict[str, str]:
     desk = site.desk
     pages = {
-        name: f"/{name}/"
+        name.replace("/", "-"): f"/{name}/"
         for name in (
             "markets",
             "orders",
@@ -30,6 +30,8 @@ def addresses(site: Site) -> dict[str, str]:
             "system",
             "settings",
             "doctor",
+            "backtests",
+            "backtests/new",
         )
     }
     return {

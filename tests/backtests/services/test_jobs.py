@@ -66,6 +66,12 @@ def test_everything_wrong_is_named_at_once() -> None:
     assert not BacktestRun.objects.exists()
 
 
+def test_text_that_no_database_takes_is_refused() -> None:
+    with pytest.raises(ParameterError) as caught:
+        asked(params={"universe": {"markets": ["a\0b"]}}, notes="\0")
+    assert set(caught.value.errors) == {"params.universe.markets", "notes"}
+
+
 def test_a_queue_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "MOST_WAITING", 1)
     asked()

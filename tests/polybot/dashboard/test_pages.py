@@ -21,7 +21,7 @@ from tests.factories.orders import venue_account_make
 LISTS = ["cockpit", "markets", "orders", "positions", "strategies", "why", "risk", "release", "reconcile"]
 LISTS += ["alerts", "audit"]
 SENDERS = ("waiting", "posting", "answers", "refused")
-MACHINE = ["data", "system", "settings", "accounts", "doctor"]
+MACHINE = ["data", "system", "settings", "accounts", "doctor", "backtests", "backtest_new"]
 
 
 def page_urls(desk: DeskRows) -> list[str]:
@@ -69,7 +69,7 @@ def test_a_page_about_one_order_wears_the_colours_of_its_account(desk: DeskRows,
 def test_every_change_is_a_post(desk: DeskRows, staff: Client) -> None:
     arguments = {"market_id": desk.market.pk, "order_id": desk.orders["open"].pk, "strategy_id": desk.strategy.pk}
     arguments |= {"halt_id": desk.halt.pk, "key_id": 1, "version": 1, "decision_id": 1, "verdict_id": 1, "event_id": 1}
-    arguments |= {"drift_id": 1, "account_id": desk.account.pk, "plan_id": 1, "action_id": 1}
+    arguments |= {"drift_id": 1, "account_id": desk.account.pk, "plan_id": 1, "action_id": 1, "run_id": 1}
     actions = [p for p in urls.urlpatterns if not str(p.pattern).endswith("/") and str(p.pattern)]
     assert len(actions) > 15
     for pattern in actions:
@@ -142,6 +142,7 @@ def test_each_fragment_link_has_its_target(desk: DeskRows, staff: Client) -> Non
         ("/data/?csv=is", "Last seen,Source"),
         ("/system/?csv=all", "Process,Does"),
         ("/settings/?csv=ke", "Name,Begins with"),
+        ("/backtests/?csv=all", "Backtest,State,Strategy"),
     ],
 )
 def test_every_table_downloads_as_csv(desk: DeskRows, staff: Client, path: str, heading: str) -> None:
