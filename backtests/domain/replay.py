@@ -24,9 +24,9 @@ both. A book is unknown until its first CLEAR and after a GAP until the next: le
 still fill what rests. TICK changes the tick. An order that would rest deeper than a side of 20 or more levels
 reaches has that side's largest level before it, as on paper. Where only one outcome was recorded the other one's book
 is its mirror (bid p is ask 1 - p). TOP_OF_BOOK: trades fill nobody; PRICES: see `price_venue`.
-- A placement decided at t arrives at t + order_ms. The market must be open, its fee known, its book known (it waits up
-  to 5 s for that). Where the market holds takers (`seconds_delay`), an order that is not post-only and crosses the
-  book on arrival is held so long, cannot be cancelled meanwhile, and is placed then; else it is placed on arrival.
+- A placement decided at t arrives at t + order_ms. The market must be open, its fee known, its book known (it looks
+  every 50 ms, for 5 s at most). Where the market holds takers (`seconds_delay`), an order that is not post-only and
+  crosses the book on arrival is held so long, cannot be cancelled meanwhile, and is placed then; else on arrival.
 - A cancel decided at t arrives at t + order_ms, always after its order. One that meets a held order ends the rest
   of it right after its placement.
 - GTD: gone at max(expires_at, arrival + 120 s).
@@ -37,9 +37,9 @@ is its mirror (bid p is ask 1 - p). TOP_OF_BOOK: trades fill nobody; PRICES: see
 
 US. An order reserves when it is decided (`cash_to_reserve`); fills free the part they fill, ends free the rest. Cash,
 positions and entries change when a fill is known: `position_after`, bought shares can be sold at once. A settlement
-is booked at max(s, v + answer_ms) of its RESOLVED message, so that every fill is known before; until then facts are
-OPEN and have no payout.
-Payouts must add up to a dollar, else nothing is booked. Facts are dated anew every 30 s, as the catalogue's are live.
+is booked max(feed_ms, answer_ms) after its RESOLVED message was received, so that every fill is known before; orders
+still on their way put it off by 50 ms at a time. Until then facts are OPEN and have no payout.
+Payouts of both outcomes must add up to a dollar, else nothing is booked. Facts are dated anew every 30 s, as live.
 Equity for the gate is cash plus shares at the middle of a live book, at the bid where nobody asks, at cost otherwise;
 peak and day start come from whole minutes, as the desk's snapshots do. A drawdown of the profile's kill ends trading.
 
@@ -57,5 +57,6 @@ A tick that changes nothing never opens the gate; what the gate refused is asked
 from __future__ import annotations
 
 from backtests.domain.numbering import markets_number
+from backtests.domain.run import Progress, always, replay_exact
 
-__all__ = ["markets_number"]
+__all__ = ["Progress", "always", "markets_number", "replay_exact"]
