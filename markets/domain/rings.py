@@ -58,10 +58,11 @@ def slots_unpack(raw: bytes, *, shape: RingShape, now_ms: int, count: int) -> tu
         period = at_ms // period_ms
         if oldest <= period <= last:
             found[period] = (mid, micro, traded)
-    return tuple(_filled(found, range(last - wanted + 1, last + 1), shape))
+    return tuple(samples_filled(found, range(last - wanted + 1, last + 1), shape))
 
 
-def _filled(found: dict[int, tuple[int, int, int]], periods: range, shape: RingShape) -> Iterable[Sample]:
+def samples_filled(found: dict[int, tuple[int, int, int]], periods: range, shape: RingShape) -> Iterable[Sample]:
+    """Return a sample for each of `periods`, from (mid, microprice, traded) by period, with gaps left out."""
     reach = shape.fill_s // shape.period_s + 5  # a few periods of grace for a late writer
     seen = max((p for p in found if p < periods.start), default=None)
     for period in periods:

@@ -245,6 +245,8 @@ class PaperBook:
             ahead=self.displayed(order.side).size_at(order.price),
             expires_ms=order.expires_ms,
         )
+        if not self.orders:
+            self.traded.clear()  # nobody was there to see what became of older trades
         self.orders[order.key] = resting
         return PaperAnswer(status=PaperStatus.LIVE, fills=fills, resting=resting)
 
