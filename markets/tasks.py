@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from markets.domain.instruments import Venue
 from markets.services import catalogue, compaction, facts, records, retention, snapshots
+from markets.services.archive.tending import recordings_tend
 
 log = logging.getLogger(__name__)
 NIGHTLY_LIMIT_S = 480.0  # below the broker's patience of 600 s; what is left over waits for the next night
@@ -57,6 +58,14 @@ def prune_history() -> None:
         days, most_bytes = settings.DECISION_RECORD_DAYS, settings.DECISION_RECORD_BYTES
         gone = records.records_prune(folder, now=timezone.now(), days=days, most_bytes=most_bytes)
         log.info("records: %s files deleted", gone)
+
+
+@shared_task(expires=800, acks_late=True, soft_time_limit=580, time_limit=590)
+def compact_recordings() -> None:
+    """Put finished hours of our recorder into the archive. Runs every quarter of an hour; a second run does nothing."""
+    done = recordings_tend(now=timezone.now(), progress=_said(), until=_time_is_up())
+    if done and done.files:
+        log.info("archive: %s recorded files in %s tapes", done.files, len(done.tapes))
 
 
 def _time_is_up() -> Callable[[], bool]:

@@ -95,6 +95,8 @@ JOBS: tuple[Job, ...] = (
         help="reads the whole catalogue and marks what is gone"),
     Job(name="market snapshots", task="markets.tasks.snapshot_markets", every_s=300,
         help="stores price, depth and volume of watched markets once in every ten minutes"),
+    Job(name="recordings", task="markets.tasks.compact_recordings", every_s=900,
+        help="puts recorded hours into the archive that backtests read, and deletes raw files past their time"),
     Job(name="universes", task="strategies.tasks.resolve_universes", every_s=60,
         help="looks again which markets every active strategy watches"),
     Job(name="lost backtests", task="backtests.tasks.sweep_runs", every_s=10,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -144,6 +144,7 @@ class Listener:
             self.engine.subscribed(item.tokens, now_ms)
         elif isinstance(item, Down):
             self.engine.lost(self.shards.tokens_of(item.shard), now_ms)
+            self._record_gap(self.shards.tokens_of(item.shard), item.reason, now_ms)
             log.warning("feed shard %s lost: %s", item.shard, item.reason)
 
     def _record(self, item: Frames) -> None:
@@ -155,6 +156,10 @@ class Listener:
             self.recorder.begin(item.received_ns, conditions, self.engine.books_text())
         self.recorder.heard(item.received_ns, item.frames)
 
+    def _record_gap(self, tokens: Iterable[str], reason: str, now_ms: int) -> None:
+        if self.recorder:
+            self.recorder.gap(now_ms * 1_000_000, tokens, reason)
+
     def _flush(self, now_ms: int) -> None:
         engine, out = self.engine, self.engine.out
         if self.publisher.must_republish:
@@ -165,6 +170,7 @@ class Listener:
             self.publisher.publish(batch, now_ms)
         for token in out.take_renewals():
             self.shards.renew(token)
+            self._record_gap((token,), "the book was in doubt", now_ms)
         if self.sentinel is not None and out.issues:
             self._drifted += self.sentinel.refused(out.issues)
         if out.trades or out.candles or out.notices or out.issues or out.ticks or self._drifted:

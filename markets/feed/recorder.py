@@ -1,9 +1,10 @@
-"""Writes what the feed hears into files that the local exchange can play again (`polybot/sandbox/recordings.py`).
+"""Writes what the feed hears into files: the archive makes tapes of them, the local exchange can play them again.
 
 A file is gzipped JSONL: a first line with the facts of the markets, then one line per frame as it was received.
 A new file begins every hour, and sooner for markets that the first line does not know. Each file can be read
 alone: it opens with the books as they stood, in the venue's own shape, marked "opening". The same is done after a
-loss, so that what follows is right again.
+loss, so that what follows is right again. The first line names the file that it follows without a loss, and a line
+{"receivedAt", "dir": "gap", "tokens", "reason"} stands where a socket was lost or asked for its books anew.
 
 The engine's thread only appends to a bounded queue. Encoding, compression and the disk are this thread's work.
 Each write is a complete gzip member: a crash leaves a readable file. Below 1 GB free it stops, says so in the
@@ -50,6 +51,16 @@ class _Begin:
 
     received_ns: int
     condition_ids: frozenset[str]
+    follows: bool  # nothing was lost since the file before
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """From here on frames of these tokens are missing until their next book."""
+
+    received_ns: int
+    tokens: tuple[str, ...]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,12 @@ class Recorder(threading.Thread):
     """
 
     def __init__(
-        self, folder: Path, facts: Facts, *, free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
+        self,
+        folder: Path,
+        facts: Facts,
+        *,
+        exchange: str = "polymarket",
+        free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
     ) -> None:
         super().__init__(name="feed-recorder", daemon=True)
         self.stopped = ""  # why nothing is recorded now
@@ -77,7 +93,8 @@ class Recorder(threading.Thread):
         self.path: Path | None = None
         self.notices: SimpleQueue[Notice] = SimpleQueue()
         self._folder, self._facts, self._free = folder, facts, free
-        self._queue: SimpleQueue[_Begin | _Heard | None] = SimpleQueue()
+        self._exchange = exchange  # play money must never pass for the venue's
+        self._queue: SimpleQueue[_Begin | _Heard | _Gap | None] = SimpleQueue()
         self._put = self._taken = 0  # bytes, each counted by one thread only
         # the engine's side
         self._began_ns = 0
@@ -108,8 +125,9 @@ class Recorder(threading.Thread):
     def begin(self, received_ns: int, condition_ids: frozenset[str], books: Sequence[bytes]) -> None:
         """Begin a new file, or after a loss within the hour go on in the same one, with the books as they stand."""
         if received_ns // _HOUR_NS != self._began_ns // _HOUR_NS or not condition_ids <= self._known:
+            follows = bool(self._began_ns) and not self._lost
             self._began_ns, self._known = received_ns, condition_ids
-            self._queue.put(_Begin(received_ns, condition_ids))
+            self._queue.put(_Begin(received_ns, condition_ids, follows))
         self._lost = False
         self._append(received_ns, books, opening=True)
 
@@ -120,6 +138,12 @@ class Recorder(threading.Thread):
             self.frames_dropped += len(frames)
             return
         self._append(received_ns, frames, opening=False)
+
+    def gap(self, received_ns: int, tokens: Iterable[str], reason: str) -> None:
+        """Say that frames of these tokens are missing from here until their next book."""
+        named = tuple(sorted(tokens))
+        if named and self._began_ns and not self._lost:
+            self._queue.put(_Gap(received_ns, named, reason))
 
     def status(self) -> dict[str, Any]:
         return {
@@ -160,7 +184,7 @@ class Recorder(threading.Thread):
             log.exception("recording failed")
             self._halt(f"{type(error).__name__}: {error}"[:200])
 
-    def _take(self, item: _Begin | _Heard) -> None:
+    def _take(self, item: _Begin | _Heard | _Gap) -> None:
         if isinstance(item, _Heard):
             self._taken += item.size
         if self.stopped:
@@ -171,6 +195,9 @@ class Recorder(threading.Thread):
             self._open(item)
             return
         at = datetime.fromtimestamp(item.received_ns / 1e9, tz=UTC).isoformat()
+        if isinstance(item, _Gap):
+            self._line(_encode({"receivedAt": at, "dir": "gap", "tokens": item.tokens, "reason": item.reason[:120]}))
+            return
         for frame in item.frames:
             line: dict[str, Any] = {"receivedAt": at, "payloadUtf8": frame.decode("utf-8", "replace")}
             if item.opening:
@@ -184,6 +211,7 @@ class Recorder(threading.Thread):
     def _open(self, item: _Begin) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         at = datetime.fromtimestamp(item.received_ns / 1e9, tz=UTC)
+        before = self.path.name if self.path and item.follows else ""
         stem, number = f"{at:%Y%m%dT%H%M%S}Z_recording", 1
         self.path = self._folder / f"{stem}.jsonl.gz"
         while self.path.exists():
@@ -194,7 +222,8 @@ class Recorder(threading.Thread):
             markets = self._facts(sorted(item.condition_ids))
         except Exception as error:  # a recording without names is better than none
             log.warning("the recording begins without its markets' facts: %s", error)
-        self._line(_encode({"format": FORMAT, "version": VERSION, "startedAt": at.isoformat(), "markets": markets}))
+        header = {"format": FORMAT, "version": VERSION, "startedAt": at.isoformat(), "exchange": self._exchange}
+        self._line(_encode({**header, "follows": before, "markets": markets}))
         self._flush()
 
     def _line(self, line: bytes) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
+from markets.domain.instruments import MarketState
+from markets.domain.units import micro_from_decimal
 from markets.models import Market
 from markets.selectors.catalogue import market_rows
 
@@ -33,3 +36,15 @@ def _facts(market: Market) -> dict[str, Any]:
         "neg_risk": market.neg_risk,
         "category": str(market.category),
     }
+
+
+def results_known(condition_ids: Iterable[str]) -> dict[str, tuple[datetime, tuple[int, ...]]]:
+    """Return when each of the markets that are resolved was, and what a share of each outcome paid (millionths)."""
+    rows = market_rows(condition_id__in=list(condition_ids), state=MarketState.RESOLVED, resolved_at__isnull=False)
+    found = {}
+    for market in rows:
+        payouts = [o.payout for o in market.outcomes.all()]
+        if market.resolved_at is not None and None not in payouts:
+            known = tuple(micro_from_decimal(payout) for payout in payouts if payout is not None)
+            found[market.condition_id] = (market.resolved_at, known)
+    return found

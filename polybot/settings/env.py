@@ -34,9 +34,12 @@ class Environment(BaseSettings):
     polybot_exchange: str = ""  # which local exchange; wallets of another one are away
     polybot_log_format: Literal["text", "json"] = "text"
     polybot_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    polybot_record_dir: str = ""
+    polybot_record_dir: str = ""  # unset: recordings under POLYBOT_DATA; "off" records nothing
+    polybot_record_keep_days: int = Field(default=3, ge=0, le=3_650)  # raw files, once the archive has them
+    polybot_record_keep_gb: Decimal = Field(default=Decimal(2), gt=0, le=100_000)
     polybot_decision_record_dir: str = ""  # what strategies saw and when; unset: records under POLYBOT_DATA, off: none
     polybot_archive_dir: str = ""  # recorded market data by day; unset: archive under POLYBOT_DATA
+    polybot_archive_keep_days: int = Field(default=365, ge=1, le=36_500)  # what we recorded; imports are kept
     polybot_https: bool = False  # true behind a TLS proxy: secure cookies, HSTS
     polybot_role: Literal["", "trader", "fills"] = ""  # whose keys this process takes
     polybot_trader_key_file: Path | None = None  # opens private keys

@@ -19,4 +19,5 @@ POLYMARKET = {
     for name in ("clob", "gamma", "data", "ws_market", "ws_user", "relayer", "rpc", "control")
 }
 DECISION_RECORD_DIR = None  # tests that want a record give it a folder
+RECORD_DIR = None  # a test that records says where
 READ_AHEAD_S = 0  # a test that changes a row sees it at once

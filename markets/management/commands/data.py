@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from markets.selectors.archive import TapeInfo, archive_folder, tapes_damaged, tapes_list
 from markets.selectors.archive.strips import GAP, KNOWN, NOTHING, known_words, strip_text
+from markets.services.archive.tending import recordings_tend
 
 
 class Command(BaseCommand):
@@ -17,7 +19,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--market", default="", help="only markets whose key or question contains this text")
 
+        parser.add_argument("--compact", action="store_true", help="first take in what the feed has recorded up to now")
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["compact"]:
+            self._compact()
         words = options["market"].lower()
         found = [i for i in tapes_list() if words in i.market or words in i.question.lower()]
         for line in tapes_damaged():
@@ -44,6 +50,14 @@ class Command(BaseCommand):
             f"\n{len(found):,} tapes of {markets:,} markets, {rows:,} rows, {size / 1e6:,.1f} MB in {archive_folder()}"
             f"\nhalf an hour each: {KNOWN} known  {GAP} gap  {NOTHING} not recorded"
         )
+
+    def _compact(self) -> None:
+        done = recordings_tend(now=timezone.now(), running=True, progress=lambda text: self.stderr.write(f"  {text}"))
+        if done is None:
+            raise CommandError("the regular run is at it; try again in a minute")
+        for problem in done.problems:
+            self.stderr.write(f"not taken in: {problem}")
+        self.stdout.write(f"{done.files} recorded files, {done.bytes_read:,} bytes, into {len(done.tapes)} tapes")
 
 
 def _facts(info: TapeInfo) -> str:

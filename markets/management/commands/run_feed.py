@@ -26,14 +26,14 @@ class Command(BaseCommand):
             metavar="DIR",
             type=Path,
             default=settings.RECORD_DIR,
-            help="also write every frame to files there, for run_sandbox --replay (POLYBOT_RECORD_DIR; off)",
+            help="also write every frame to files there, which become tapes of the archive (POLYBOT_RECORD_DIR)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         venue = Venue.POLYMARKET
         folder: Path | None = options["record"]
         listener = Listener(
-            recorder=Recorder(folder.expanduser().resolve(), recorded_facts) if folder else None,
+            recorder=self._recorder(folder) if folder else None,
             venue=venue,
             protocol=registry.FEEDS[venue](),
             books=registry.BOOKS[venue](),
@@ -44,3 +44,6 @@ class Command(BaseCommand):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: listener.stop())
         listener.run()
+
+    def _recorder(self, folder: Path) -> Recorder:
+        return Recorder(folder.expanduser().resolve(), recorded_facts, exchange=settings.POLYBOT_VENUE)

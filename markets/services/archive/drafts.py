@@ -24,6 +24,7 @@ from markets.domain.units import ONE, Price
 from markets.selectors.archive.files import ArchiveError
 from markets.selectors.archive.manifest import DAY_NS, TapeInfo, day_of, day_start_ns
 from markets.selectors.archive.tapes import archive_folder, tape_sources
+from markets.services.archive.growing import tape_extend
 from markets.services.archive.store import tape_save
 
 _pack = struct.Struct("<qqqiBBBB").pack
@@ -116,6 +117,7 @@ class Draft:
         self._days: dict[str, _Day] = {}
         self._open_gaps: dict[int, int] = {}  # outcome: since when
         self._mid_message = False
+        self.opens_days = True  # whether to begin a day with the books of midnight
         spool.join(self)
 
     # ---- what a source says ----------------------------------------------------------------------
@@ -207,9 +209,7 @@ class Draft:
         Raises ArchiveError where a day is there from other sources and `replace_others` is False: what one recording
         holds must not silently take the place of another's.
         """
-        self.flush()
-        self._spool.leave(self)
-        self._close_gaps()
+        self._finish()
         for day in self._days:
             others = sorted(set(tape_sources(self.market, day)) - set(self.sources))
             if others and not replace_others:
@@ -226,6 +226,25 @@ class Draft:
             )
             for day in sorted(self._days)
         ]  # fmt: skip
+
+    def go_on(self, tape: Tape) -> None:
+        """Take up the gaps that are open at the end of what the archive has already."""
+        kind, outcome = tape.columns["kind"], tape.columns["outcome"]
+        for index in range(len(tape.facts.outcomes)):
+            rows = np.flatnonzero((outcome == index) & ((kind == Kind.GAP) | (kind == Kind.CLEAR)))
+            if len(rows) and kind[rows[-1]] == Kind.GAP:
+                self._open_gaps[index] = tape.end_ns
+
+    def extend(self, sources: Mapping[str, int]) -> list[TapeInfo]:
+        """Put each day's rows behind those of the archive, unless it has the sources that far already."""
+        self._finish()
+        found = []
+        for day in sorted(self._days):
+            there = tape_sources(self.market, day)
+            if any(there.get(name, 0) < place for name, place in sources.items()):
+                tape = self._tape(day, self._days[day])
+                found.append(tape_extend(tape, market=self.market, day=day, sources=sources))
+        return found
 
     def drop(self) -> None:
         """Forget this draft."""
@@ -283,12 +302,13 @@ class Draft:
         day, before = day_of(received_ns), self._day
         start = day_start_ns(day)
         for outcome, since in self._open_gaps.items():
-            self._days[before].gaps.append((since, self._day_end))
-            self._open_gaps[outcome] = start
+            if before:
+                self._days[before].gaps.append((since, self._day_end))
+            self._open_gaps[outcome] = max(since, start)
         follows = bool(before) and start == self._day_end
         self._day, self._day_end = day, start + DAY_NS
         self._days[day] = _Day(tick=self.tick)
-        for outcome, book in self.books.items() if follows else ():
+        for outcome, book in self.books.items() if follows and self.opens_days else ():
             self._write_book(outcome, book, start, start)
         if not follows:
             self.books.clear()  # after days without a word nothing is known of them
@@ -318,6 +338,11 @@ class Draft:
         self._counted = len(self._buffer)
         self.rows += size // _RECORD.itemsize
         self._spool.grew(size)
+
+    def _finish(self) -> None:
+        self.flush()
+        self._spool.leave(self)
+        self._close_gaps()
 
     def _close_gaps(self) -> None:
         for since in self._open_gaps.values():

@@ -114,10 +114,10 @@ class FrameReader:
             if found := self._outcomes.get(token):
                 found[0].gap((found[1],), at_ns=at_ns)
 
-    def gap_everywhere(self, *, at_ns: int) -> None:
-        """Nothing is sure of any book that was known."""
+    def gap_everywhere(self, *, at_ns: int, goes_on: bool = False) -> None:
+        """Nothing is sure of any book that was known; of tapes that `goes_on` extends, any may have been."""
         for draft in self.drafts.values():
-            if known := list(draft.books):
+            if known := [0, 1] if goes_on else list(draft.books):
                 draft.gap(known, at_ns=at_ns)
 
     def _apply(self, events: list[FeedEvent]) -> bool:

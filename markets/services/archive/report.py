@@ -10,6 +10,7 @@ from markets.selectors.archive.manifest import TapeInfo
 
 _EXAMPLES = 5
 _REASONS = 50
+_EVERY = 20_000  # rows between two reports of progress
 
 
 def silent(_: str) -> None:
@@ -31,6 +32,12 @@ class ImportReport:
     tapes: list[TapeInfo] = field(default_factory=list)
     series: list[str] = field(default_factory=list)
     not_saved: list[str] = field(default_factory=list)  # markets whose tapes the archive refused, and why
+
+    def row(self, where: str) -> None:
+        """Count a row that was read."""
+        self.read += 1
+        if self.read % _EVERY == 0:
+            self.progress(f"{self.read:,} rows read, at {where}")
 
     def refuse(self, where: str, reason: object) -> None:
         """Count a row that cannot be read, and remember the first few with their place."""

@@ -13,8 +13,6 @@ from markets.services.archive.invented import Known, unknown_to_all
 from markets.services.archive.report import ImportReport
 from markets.services.archive.sources import Source
 
-_EVERY = 20_000  # rows between two reports of progress
-
 
 @dataclass(slots=True, kw_only=True)
 class ImportJob:
@@ -38,9 +36,7 @@ class ImportJob:
 
     def row(self, where: str) -> None:
         """Count a row that was read."""
-        self.report.read += 1
-        if self.report.read % _EVERY == 0:
-            self.report.progress(f"{self.report.read:,} rows read, at {where}")
+        self.report.row(where)
 
     def save(self, draft: Draft) -> None:
         """Put a draft into the archive; one that the archive refuses is told, and the others go on."""

@@ -140,7 +140,7 @@ def _learn(
 
 def _replay(source: Source, previous: str, reader: FrameReader, job: ImportJob) -> None:
     report = job.report
-    opened = heard = False
+    heard = False
     for number, text in source.lines(report):
         if not text.strip():
             continue
@@ -164,7 +164,7 @@ def _replay(source: Source, previous: str, reader: FrameReader, job: ImportJob) 
         if not line.is_frame:
             report.ignored += 1
             continue
-        if line.opening and heard and not opened:
+        if line.opening and heard:
             reader.gap_everywhere(at_ns=reader.last_ns)  # the recorder lost frames and began again with the books
-        opened, heard = line.opening, heard or not line.opening
+        heard = not line.opening
         reader.frame(line.text.encode(), at_ns, where)
