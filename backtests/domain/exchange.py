@@ -56,7 +56,7 @@ class Timeline:
         return True
 
     def take_known(self) -> int:
-        """At the end of a replay: what is on its way back becomes known, nothing else arrives. Return when the last did."""
+        """At the end: what is on its way back becomes known, nothing else arrives. Return when the last did, or 0."""
         last_ns = 0
         for at_ns, kind, _, action, arguments in sorted(self._heap, key=lambda entry: entry[:3]):
             if kind in (KNOWN, SETTLED):

@@ -18,7 +18,7 @@ from backtests.domain.plan_work import PlanWork
 from backtests.domain.request import BacktestRequest, RequestError
 from backtests.domain.result import SETTLEMENT, BacktestResult
 from backtests.domain.tables import Table
-from backtests.domain.ticker import Ticked, Ticker
+from backtests.domain.ticker import ERROR_LIMIT, Ticked, Ticker
 from backtests.domain.venue import Filled
 from backtests.domain.views import Books, Watching
 from markets.domain.tape import Tape
