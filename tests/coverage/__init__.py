@@ -1,0 +1,1 @@
+"""Branch coverage of the modules that can lose money, area by area."""
