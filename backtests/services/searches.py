@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from django.db import transaction
 from alerts.domain.events import Severity
 from alerts.services.journal import event_record
 from backtests.domain.request import BacktestRequest
+from backtests.domain.search.plan import RANGES, SearchPlan
 from backtests.domain.search.space import MOST_TRIALS, Assignment, Space, SpaceError, draws, grid, space_of
 from backtests.models import SearchRun, SearchTrial
 from backtests.services.claims import STREAM
@@ -28,20 +29,6 @@ from strategies.library.registry import strategy_get
 MOST_WAITING = 20  # searches at work or waiting
 MOST_FOLDS = 12
 Method = SearchRun.Method
-RANGES = "ranges"  # prefix of a range in what is wrong with a search
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchPlan:
-    """How to search, as people state it. `ranges`: path to [low, high, step] or choices."""
-
-    method: str
-    ranges: Mapping[str, Sequence[str]]
-    trials: int = 50  # of draws and TPE; a grid tries all its points
-    objective: str = "profit"
-    holdout_ppm: int = 200_000
-    folds: int = 4
-    seed: int = 0
 
 
 def search_ask(

@@ -19,6 +19,7 @@ from django.db import DatabaseError
 
 from alerts.selectors import screens as alert_pages
 from backtests.selectors import runs as backtest_pages
+from backtests.selectors import searches as search_pages
 from strategies.selectors import screens as strategy_pages
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "alerts": ("alerts",),
     "account": ("orders", "risk"),
     "backtest": ("backtests",),
+    "search": ("backtests",),
 }
 FILLED = ("order.filled", "order.partially_filled", "position.settled")
 
@@ -126,10 +128,10 @@ class Look:
     version: int
     ticked: datetime | None
     notices: tuple[Notice, ...]
-    moving: frozenset[int] = frozenset()  # backtests that are at work
+    moving: frozenset[str] = frozenset()  # topics of backtests and searches that are at work
 
 
-def look(version: int, *, ticked: datetime | None, slow: bool, moving: frozenset[int] = frozenset()) -> Look:
+def look(version: int, *, ticked: datetime | None, slow: bool, moving: frozenset[str] = frozenset()) -> Look:
     """Return what changed after event `version`; 0 means that nobody was told anything yet."""
     newest = alert_pages.latest_event_id()
     notices: list[Notice] = []
@@ -144,10 +146,12 @@ def look(version: int, *, ticked: datetime | None, slow: bool, moving: frozenset
         ticked = now_ticked
         notices.append(Notice(newest, frozenset(topics), None))
     # Progress writes no journal rows. One that has ended since the last look moved too: to its result.
-    at_work = backtest_pages.unfinished_ids()
+    at_work = frozenset(
+        [f"backtest:{run_id}" for run_id in backtest_pages.unfinished_ids()]
+        + [f"search:{search_id}" for search_id in search_pages.unfinished_searches()]
+    )
     if at_work | moving:
-        topics = {"backtests"} | {f"backtest:{run_id}" for run_id in at_work | moving}
-        notices.append(Notice(newest, frozenset(topics), None))
+        notices.append(Notice(newest, at_work | moving | {"backtests"}, None))
     return Look(newest, ticked, tuple(notices), at_work)
 
 

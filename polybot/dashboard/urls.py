@@ -19,6 +19,7 @@ from polybot.dashboard import (
     own_actions,
     plan_actions,
     reconcile_actions,
+    search_actions,
 )
 from polybot.dashboard.frame import desk_of
 from polybot.dashboard.views import (
@@ -38,6 +39,7 @@ from polybot.dashboard.views import (
     reconcile,
     replacing,
     safety,
+    searches,
     strategies,
 )
 from polybot.dashboard.views import why as why_pages

@@ -15,9 +15,10 @@ import pytest
 from alerts.models import AuditEvent
 from backtests.domain.request import BacktestRequest
 from backtests.domain.result import EQUITY, BacktestResult
+from backtests.domain.search.plan import SearchPlan
 from backtests.models import SearchRun, SearchTrial
 from backtests.services import searches, trials
-from backtests.services.searches import SearchPlan, search_ask, search_cancel
+from backtests.services.searches import search_ask, search_cancel
 from markets.domain.tape import Tape
 from risk.services.profiles import install
 from strategies.domain.parameters import ParameterError

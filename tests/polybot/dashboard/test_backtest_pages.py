@@ -246,7 +246,7 @@ def test_the_list_filters_sorts_and_downloads(clients: tuple[Client, Client]) ->
 def test_open_pages_hear_of_progress(clients: tuple[Client, Client]) -> None:
     run_id = asked()
     seen = look(1, ticked=None, slow=False)
-    assert seen.moving == {run_id}
+    assert seen.moving == {f"backtest:{run_id}"}
     assert {f"backtest:{run_id}", "backtests"} <= set().union(*(notice.topics for notice in seen.notices))
     run.backtest_run(run_id)
     last = look(seen.version, ticked=None, slow=False, moving=seen.moving)
