@@ -65,7 +65,8 @@ def data_score(result: BacktestResult, recorded: Recorded) -> DataScore:
     score -= _crossed(recorded, reasons)
     if result.problems:
         score -= min(15, 5 * len(result.problems))
-        reasons.append(f"{len(result.problems)} problems met, listed below")
+        problems = "a problem was" if len(result.problems) == 1 else f"{len(result.problems)} problems were"
+        reasons.append(f"{problems} met, told below")
     unknown = int((fills["mid"] == UNKNOWN).sum())
     if unknown:
         reasons.append(f"the middle was unknown at {unknown} of {len(fills)} fills")

@@ -74,7 +74,7 @@ def _data(rows: Sequence[Any], reports: Sequence[Mapping[str, Any]]) -> dict[str
         "groups": list(groups.values()),
         "cells": [
             f"{report['data']['markets']:,} markets, {report['data']['tapes']:,} recordings,"
-            f" {report['data']['events']:,} events"
+            f" {report['data']['events']:,} events, digest {report['data']['digest'][:8]}"
             for report in reports
         ],
     }

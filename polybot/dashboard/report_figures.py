@@ -47,6 +47,10 @@ def _money(value: Any) -> Written:
     return numbers.money(Decimal(str(value))), "", ""
 
 
+def _big(value: Any) -> Written:
+    return numbers.big_money(Decimal(str(value))), "", ""
+
+
 def _signed_share(value: Any) -> Written:
     percent = Decimal(str(value)) * 100
     if abs(percent) >= 100_000:
@@ -110,8 +114,8 @@ _SPECS: dict[str, tuple[str, Callable[[Any], Written], str]] = {
     "exposure_mean": ("Invested, mean", _share, "cost of what was held, of the capital, over time"),
     "exposure_max": ("Invested, most", _share, "of the capital"),
     "invested": ("Time invested", _share, "share of the time with anything held"),
-    "turnover": ("Turnover", _money, "dollars traded"),
-    "turnover_ratio": ("Turnover", _times, "dollars traded / capital"),
+    "turnover": ("Turnover", _big, "dollars traded"),
+    "turnover_ratio": ("Turnover of capital", _times, "dollars traded / capital"),
     "fees": ("Fees", _money, ""),
     "rebates": ("Rebates, est.", _money, ""),
     "fills": ("Fills", _count, ""),

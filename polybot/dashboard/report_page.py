@@ -101,14 +101,23 @@ def _verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
     amount = Decimal(verdict["amount"])
     return {
         **verdict,
+        "rest": _unbroken(verdict["rest"]),
+        "because": [_unbroken(words) for words in verdict["because"]],
         "amount": amount,
         "says": numbers.signed(amount, unit="$") if amount else "",
         "tone": numbers.tone(amount),
     }
 
 
+def _unbroken(words: str) -> str:
+    """Keep a percent sign on the line of its number."""
+    return words.replace(" %", "\u00a0%")
+
+
 def _bands(bands: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one column per queue assumption."""
+    """Return one row per queue assumption, the most careful first: the database keeps no order of keys."""
+    order = list(QUEUE_NAMES)
+    found = sorted(bands["figures"].items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
     return [
         {
             "name": QUEUE_NAMES.get(name, name),
@@ -119,7 +128,7 @@ def _bands(bands: Mapping[str, Any]) -> list[dict[str, Any]]:
                 for key in ("profit", "sharpe", "max_drawdown", "fills", "fill_ratio", "win_rate", "fees")
             ],
         }
-        for name, figures in bands["figures"].items()
+        for name, figures in found
     ]
 
 

@@ -32,7 +32,7 @@ def equity_picture(report: Mapping[str, Any]) -> SafeString:
     return chart(
         lines,
         says=ends,
-        axis=Axis(prefix="$", least=curve["equity"][0] * 0.002),
+        axis=Axis(prefix="$", least=curve["equity"][0] * 0.002, tag_places=0 if curve["equity"][-1] >= 10_000 else 2),
         tag=curve["equity"][-1],
         x_form=_form(curve["t"]),
         local=False,
@@ -46,7 +46,7 @@ def drawdown_picture(report: Mapping[str, Any]) -> SafeString:
         [Line(points=_points(report["start"], curve["t"], curve["drawdown"]), css="sd", fill_to=0.0)],
         says=f"Deepest drawdown {-deepest:.2f} %",
         axis=Axis(unit=" %", least=0.1),
-        wanted_ticks=2,
+        wanted_ticks=3,
         x_form=_form(curve["t"]),
         local=False,
     )
