@@ -8,6 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from markets.selectors.archive import TapeInfo, archive_folder, tapes_damaged, tapes_list
+from markets.selectors.archive.series import series_list
+from markets.selectors.archive.settlements import settlements_compare
 from markets.selectors.archive.strips import GAP, KNOWN, NOTHING, known_words, strip_text
 from markets.services.archive.tending import recordings_tend
 
@@ -21,9 +23,18 @@ class Command(BaseCommand):
 
         parser.add_argument("--compact", action="store_true", help="first take in what the feed has recorded up to now")
 
+        parser.add_argument(
+            "--settlements",
+            action="store_true",
+            help="compare results of crypto markets with the feed that decides them",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         if options["compact"]:
             self._compact()
+        if options["settlements"]:
+            self._settlements()
+            return
         words = options["market"].lower()
         found = [i for i in tapes_list() if words in i.market or words in i.question.lower()]
         for line in tapes_damaged():
@@ -43,6 +54,11 @@ class Command(BaseCommand):
             if words:
                 for note in info.notes:
                     self.stdout.write(f"             {note}")
+        for series in series_list():
+            name = f"series {series.name}"
+            self.stdout.write(
+                f"\n{name}\n  {series.day} {series.rows:,} ticks, {len(series.gaps)} gaps · {series.source}"
+            )
         size = sum(info.size_bytes for info in found)
         rows = sum(info.rows for info in found)
         markets = len({info.market for info in found})
@@ -50,6 +66,20 @@ class Command(BaseCommand):
             f"\n{len(found):,} tapes of {markets:,} markets, {rows:,} rows, {size / 1e6:,.1f} MB in {archive_folder()}"
             f"\nhalf an hour each: {KNOWN} known  {GAP} gap  {NOTHING} not recorded"
         )
+
+    def _settlements(self) -> None:
+        found = settlements_compare(tapes_list())
+        if not found:
+            raise CommandError("no market with a strike is in the archive; import the markets and their price feed")
+        agreed = sum(s.agrees is True for s in found)
+        differ = [s for s in found if s.agrees is False]
+        for settlement in found:
+            if settlement.agrees is None:
+                self.stdout.write(f"not compared: {settlement.market}: {settlement.reason}")
+        for settlement in differ:
+            self.stdout.write(f"DIFFERS: {settlement.market}: the venue says {'Up' if settlement.by_venue else 'Down'}")
+        compared = agreed + len(differ)
+        self.stdout.write(f"{agreed} of {compared} results agree with the feed; {len(found) - compared} not compared")
 
     def _compact(self) -> None:
         done = recordings_tend(now=timezone.now(), running=True, progress=lambda text: self.stderr.write(f"  {text}"))

@@ -9,13 +9,24 @@ from markets.selectors.archive.files import ArchiveError
 from markets.services.archive.drafts import Spool
 from markets.services.archive.importers.base import Importer, ImportJob
 from markets.services.archive.importers.flat_csv import FlatCsv
+from markets.services.archive.importers.prices import PriceTables
 from markets.services.archive.importers.quotes import Quotes
 from markets.services.archive.importers.raw_frames import RawFrames
+from markets.services.archive.importers.trades import ChainFills, DataApiTrades
+from markets.services.archive.importers.updown import UpDown
 from markets.services.archive.invented import Known, unknown_to_all
 from markets.services.archive.report import ImportReport, silent
 from markets.services.archive.sources import Source, find_sources
 
-IMPORTERS: tuple[Importer, ...] = (FlatCsv(), RawFrames(), Quotes())
+IMPORTERS: tuple[Importer, ...] = (
+    FlatCsv(),
+    RawFrames(),
+    Quotes(),
+    UpDown(),
+    DataApiTrades(),
+    ChainFills(),
+    PriceTables(),
+)
 KINDS = tuple(importer.kind for importer in IMPORTERS)
 
 
