@@ -40,6 +40,7 @@ class Ticked:
     digest: str  # the wanted hash, also where nothing changed
     new: bool
     books: Mapping[int, int]  # the sequence seen, by outcome id
+    decision: Decision
 
 
 class Ticker:
@@ -151,7 +152,8 @@ class Ticker:
         if self._on_tick is not None:
             shown = digest or wanted_hash(wanted_json(decision))
             seqs = {i: view.seq for i, view in books.items()}
-            self._on_tick(Ticked(at_ns=self._desk.now_ns, trigger=str(trigger), digest=shown, new=new, books=seqs))
+            at_ns, why = self._desk.now_ns, str(trigger)
+            self._on_tick(Ticked(at_ns=at_ns, trigger=why, digest=shown, new=new, books=seqs, decision=decision))
 
     def _is_settled(self, decision: Decision, view: MarketView, *, same: bool) -> bool:
         """Whether the orders already are what is wanted, or the gate refused the rest a moment ago."""
