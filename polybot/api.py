@@ -60,6 +60,7 @@ urlpatterns = [
     path("", include(("orders.api.urls", "orders"))),
     path("", include(("markets.api.urls", "markets"))),
     path("", include(("strategies.api.urls", "strategies"))),
+    path("", include(("backtests.api.urls", "backtests"))),
     path("", include(("alerts.api.urls", "alerts"))),
     path("<path:rest>", NowhereView.as_view(), name="nowhere"),
 ]

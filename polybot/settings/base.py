@@ -206,6 +206,7 @@ SPECTACULAR_SETTINGS = {
         "SeverityEnum": "polybot.api_schema.SEVERITIES",
         "OrderStateEnum": "polybot.api_schema.ORDER_STATES",
         "MarketStateEnum": "polybot.api_schema.MARKET_STATES",
+        "BacktestStateEnum": "backtests.selectors.runs.STATES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -104,6 +104,15 @@ TABLE: dict[tuple[str, str], tuple[int, int, int, int]] = {
     ("get", "strategies/<int:strategy_id>/decisions"): OWN,
     ("get", "strategies/<int:strategy_id>/universe"): OWN,
     ("get", "strategies/<int:strategy_id>/performance"): OWN,
+    ("get", "backtests"): ALL,
+    ("post", "backtests"): (401, 403, 400, 400),  # its body names no recording: tests/backtests/api has whole ones
+    ("get", "backtests/options"): ALL,
+    ("get", "backtests/<int:run_id>"): (401, 404, 404, 404),
+    ("patch", "backtests/<int:run_id>"): (401, 403, 404, 404),
+    ("post", "backtests/<int:run_id>/cancel"): (401, 403, 404, 404),
+    ("post", "backtests/<int:run_id>/rerun"): (401, 403, 404, 404),
+    ("get", "backtests/<int:run_id>/report"): (401, 404, 404, 404),
+    ("get", "backtests/<int:run_id>/trades.csv"): (401, 404, 404, 404),
     ("get", "audit"): ALL,
     ("get", "notifications"): ALL,
     ("post", "notifications/seen"): ALL,
@@ -201,6 +210,7 @@ def call(client: APIClient, desk: DeskRows, method: str, route: str, body: dict[
         "account_id": desk.account.pk,
         "plan_id": 10**9,
         "action_id": 10**9,
+        "run_id": 10**9,
         "difference_id": 10**9,
         "external_id": 10**9,
     }  # fmt: skip
