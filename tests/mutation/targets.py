@@ -28,6 +28,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "orders.domain.plans": (f"{_ORDERS}/test_plans.py",),
     "orders.domain.plan_steps": (f"{_ORDERS}/test_plans.py",),
     "orders.domain.slices": (f"{_ORDERS}/test_plans.py",),
+    "orders.domain.closing": (f"{_ORDERS}/test_closing.py", f"{_ORDERS}/test_plans.py"),
     "orders.domain.readiness": (f"{_ORDERS}/test_readiness.py",),
     # What counts.
     "orders.domain.ledger": (f"{_ORDERS}/test_ledger.py", f"{_ORDERS}/test_conversions.py"),
@@ -40,7 +41,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "risk.domain.exposure": (f"{_RISK}/domain/test_exposure.py", f"{_RISK}/rules"),
     "risk.domain.usage": (f"{_RISK}/domain/test_usage.py", f"{_RISK}/rules"),
     "risk.domain.losses": (f"{_RISK}/domain", f"{_RISK}/rules"),
-    "risk.domain.question": (f"{_RISK}/rules",),
+    "risk.domain.question": (f"{_RISK}/domain/test_question.py", f"{_RISK}/rules"),
     # What signs, and what it makes of an answer.
     "markets.venues.polymarket.amounts": (f"{_VENUE}/test_amounts.py",),
     "markets.venues.polymarket.order_payload": (f"{_VENUE}/test_order_payload.py", f"{_VENUE}/test_maker.py"),
