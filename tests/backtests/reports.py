@@ -87,9 +87,9 @@ def result_make(
 
 
 def large_make(
-    *, fills: int = 10_000, markets: int = 12, days: int = 30, seed: int = 7
+    *, fills: int = 10_000, markets: int = 12, days: int = 30, seed: int = 7, tape_rows: int = 9_000
 ) -> tuple[BacktestResult, tuple[Tape, ...]]:
-    """A result with many fills, and tapes of the same markets (one per market) with a few thousand rows each."""
+    """A result with many fills, and tapes of the same markets (one per market) of `tape_rows` rows each, about."""
     chance = np.random.default_rng(seed)
     every = days * DAY_NS // fills
     mids = np.clip(0.5 + np.cumsum(chance.normal(0, 0.004, (markets, fills)), axis=1), 0.05, 0.95)
@@ -131,12 +131,11 @@ def large_make(
         funnel=Funnel(ticks=2_600_000, unchanged=2_000_000, decisions=600_000, wanted=40_000,
                       refused={"max_position": 12_000, "price_band": 2_500}, placed=fills, canceled=17, fills=fills),
     )  # fmt: skip
-    return result, tuple(_tape(facts[m], mids[m], days) for m in range(markets))
+    return result, tuple(_tape(facts[m], mids[m], days, tape_rows // 3) for m in range(markets))
 
 
-def _tape(facts: MarketFacts, mids: np.ndarray, days: int) -> Tape:
-    """A tape whose book is replaced at each of 3,000 moments: three rows a message, both outcomes by complement."""
-    moments = 3_000
+def _tape(facts: MarketFacts, mids: np.ndarray, days: int, moments: int) -> Tape:
+    """A tape whose book is replaced at each moment: three rows a message, the second outcome by complement."""
     middle = (mids[np.linspace(0, len(mids) - 1, moments).astype(int)] * 100).astype(np.int32)
     columns = {name: np.zeros(3 * moments, dtype) for name, dtype in COLUMNS.items()}
     at = START + np.linspace(0, days * DAY_NS, moments).astype(np.int64)
