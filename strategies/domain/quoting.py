@@ -19,7 +19,7 @@ from markets.domain.instruments import MarketFacts, MarketState, Side
 from markets.domain.units import ONE, Price, Shares
 from markets.domain.views import BookView
 from orders.domain.intents import Quote
-from strategies.domain.base import Base, Decision
+from strategies.domain.base import Base, Decision, TradingParameters
 from strategies.domain.trace import TraceEntry
 from strategies.domain.view import MarketView
 
@@ -63,6 +63,8 @@ class QuoteTerms:
 
 class QuoteStrategy(Base):
     """Base of the strategies that are one quote function. They tick by interval only."""
+
+    params: type[TradingParameters]
 
     @property
     def quote(self) -> QuoteFunction:

@@ -62,20 +62,24 @@ def _compiled(function: Callable[..., Any], names: Mapping[str, Callable[..., An
     from numba.core import config
 
     replaced: dict[str, Any] = {
-        name: _compiled(part, _NONE if name in names else names, digest) for name, part in _calls(function, names).items()
+        name: _compiled(part, _NONE if name in names else names, digest)
+        for name, part in _calls(function, names).items()
     }
     copy = FunctionType(function.__code__, {**function.__globals__, **replaced}, function.__name__)
     copy.__qualname__ = function.__qualname__
     copy.__module__ = function.__module__
-    before = config.CACHE_DIR
+    settings: Any = config
+    before = settings.CACHE_DIR
     try:
         # numba asks for the folder when a function is decorated, not when it is compiled.
         folder = cache_folder() / digest
         folder.mkdir(parents=True, exist_ok=True)
-        config.CACHE_DIR = str(folder)
-        made = numba.njit(cache=True, nogil=True)(copy)
+        settings.CACHE_DIR = str(folder)
+        # Without reference counts, which would cost more than the work: these loops make no arrays.
+        njit: Any = numba.njit
+        made = njit(cache=True, nogil=True, _nrt=False)(copy)
     finally:
-        config.CACHE_DIR = before
+        settings.CACHE_DIR = before
     _made[function, digest] = made
     return made
 
