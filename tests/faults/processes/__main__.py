@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -36,13 +37,18 @@ def main() -> int:
     runs: list[dict[str, Any]] = []
     began = time.monotonic()
     last = options.start + options.seeds
-    for first in range(options.start, last, DESK_FOR):
+    while len(runs) < options.seeds:
+        first = options.start + len(runs)
         with tempfile.TemporaryDirectory(prefix="pb-l2-") as folder:
             campaign = Campaign(Path(folder))
             try:
                 campaign.start()
                 for seed in range(first, min(first + DESK_FOR, last)):
                     runs.append(_run(campaign, seed, options))
+            except (AssertionError, subprocess.TimeoutExpired, OSError) as error:
+                broken = [f"the desk, or our hold on it, was lost: {type(error).__name__}: {str(error)[-1500:]}"]
+                seed = options.start + len(runs)
+                runs.append(_told({"seed": seed, "broken": broken, "proved": False, "hits": {}, "took": 0.0}, options))
             finally:
                 campaign.close()
     failed = [run for run in runs if run["broken"]]
@@ -56,20 +62,26 @@ def main() -> int:
 
 
 def _run(campaign: Campaign, seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    said = campaign.run(seed, without=tuple(options.without))
-    print({key: value for key, value in said.items() if key != "broken"}, flush=True)
-    for each in said["broken"]:
-        print(f"(L2, {seed}, {commit()}): {each}", flush=True)
-    if not said["proved"]:
-        print(f"(L2, {seed}, {commit()}) proved nothing: {said['person']}, sent {said['sent']}", flush=True)
-    tally.append(
-        options.tally, level="L2", seeds=[seed], commit=commit(), broken=said["broken"], proved=said["proved"],
-        hits=said["hits"], converged_s=said["took"],
-    )  # fmt: skip
+    said = _told(campaign.run(seed, without=tuple(options.without)), options)
     if said["broken"]:
         campaign.desk.logs_keep(options.reports / f"l2_{seed}")
     if said["broken"] and options.shrink:
         _keep(campaign, seed, said["broken"], options.reports)
+    return said
+
+
+def _told(said: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    """Print one schedule and write it down."""
+    print({key: value for key, value in said.items() if key != "broken"}, flush=True)
+    where = f"(L2, {said['seed']}, {commit()})"
+    for each in said["broken"]:
+        print(f"{where}: {each}", flush=True)
+    if not said["proved"]:
+        print(f"{where} proved nothing: {said.get('person')}, sent {said.get('sent')}", flush=True)
+    tally.append(
+        options.tally, level="L2", seeds=[said["seed"]], commit=commit(), broken=said["broken"],
+        proved=said["proved"], hits=said["hits"], converged_s=said["took"],
+    )  # fmt: skip
     return said
 
 

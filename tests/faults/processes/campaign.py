@@ -22,7 +22,7 @@ from tests.faults.processes.schedule import LASTS_S, Fault, schedule_of
 CONVERGES_WITHIN_S = 60.0
 PACE_S = 0.25
 ENOUGH_ORDERS, ENOUGH_SENT = 5, 3
-PATIENCE_S = 20.0
+PATIENCE_S = 40.0
 COPIES = 2  # of one fault of the exchange, laid at once: each meets a request, if there is one
 KINDS = ("proxy", "eoa", "safe", "deposit_beacon")
 

@@ -170,7 +170,16 @@ def _race(desk: RelayedDesk, fault: Fault) -> Undo:
 
 
 def _waited_for(process: subprocess.Popen[str]) -> Undo:
-    return lambda: (process.communicate(timeout=60), None)[1]
+    """Wait a little for one that ends by itself; what hangs with a store that was stopped is ended."""
+
+    def undo() -> None:
+        try:
+            process.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+    return undo
 
 
 def _slow_readers(desk: RelayedDesk, fault: Fault) -> Undo:

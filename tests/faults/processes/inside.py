@@ -84,11 +84,11 @@ def account_new(name: str, kind: str, limit_s: float = 60) -> None:
     say(error=f"not ready: {account and (account.connection, account.connection_note, account.reconciled_at)}")
 
 
-def trade(seed: int, seconds: float, *, pace_s: float, enough: int, patience_s: float) -> None:
+def trade(seed: int, seconds: float, *, pace_s: float, enough: tuple[int, int], patience_s: float) -> None:
     """Want orders at a pace, through the gate, and change one's mind about some; live through every outage.
 
     The account's number comes on a line: everything is loaded while that is opened. With fewer than `enough`
-    orders by then it goes on for `patience_s` at most.
+    orders (wanted, sent) by then it goes on for `patience_s` at most.
     """
     rng = random.Random(seed)
     account_id = int(sys.stdin.readline())
@@ -96,8 +96,10 @@ def trade(seed: int, seconds: float, *, pace_s: float, enough: int, patience_s: 
     wanted = refused = planned = 0
     outcomes = rng.sample(_tradable(), 8)
     why: dict[str, int] = {}
-    while time.monotonic() - began < seconds + (patience_s if wanted < enough else 0):
+    while (past_s := time.monotonic() - began - seconds) < patience_s:
         try:
+            if past_s >= 0 and wanted >= enough[0] and _sent(account_id) >= enough[1]:
+                break
             ids = _want(account_id, rng.choice(outcomes), rng)
             if isinstance(ids, str):
                 refused += 1
@@ -117,6 +119,10 @@ def trade(seed: int, seconds: float, *, pace_s: float, enough: int, patience_s: 
             time.sleep(0.2)
         time.sleep(pace_s * rng.uniform(0.5, 1.5))
     say(wanted=wanted, refused=refused, planned=planned, why=why)
+
+
+def _sent(account_id: int) -> int:
+    return SendAttempt.objects.filter(order__account_id=account_id, kind="post").count()
 
 
 def race(account_id: int, seconds: float) -> None:
@@ -271,7 +277,7 @@ def settle(account_id: int, limit_s: float) -> None:
         took=round(time.monotonic() - began, 1), broken=broken, states=states,
         never_sent=dict(never.order_by("-n")[:5]),
         fills=Fill.objects.filter(account_id=account_id).count(),
-        sent=SendAttempt.objects.filter(order__account_id=account_id, kind="post").count(),
+        sent=_sent(account_id),
         unknown=OrderSubmission.objects.filter(order__account_id=account_id, unknown_attempts__gt=0).count(),
         state=str(Account.objects.get(pk=account_id).trading_state),
         why=Account.objects.get(pk=account_id).trading_state_reason,

@@ -69,14 +69,20 @@ def story_of(order_id: int) -> list[str]:
     return told
 
 
-def transactions_of(account_id: int) -> list[str]:
-    """Return what the journal says about an account's transactions outside the book."""
+def money_of(account_id: int) -> list[str]:
+    """Return what moved an account's money and shares: transactions outside the book, and fills."""
     told = []
     for action in ChainAction.objects.filter(account_id=account_id).order_by("pk"):
         told.append(f"{action.kind} {action.amount} by {action.route}: {action.state} {action.state_reason}")
         events = AuditEvent.objects.filter(subject_kind="chain_action", subject_id=str(action.pk)).order_by("id")
         told += [f"  {e.at:%H:%M:%S.%f} {e.kind}: {e.message}" for e in events]
         told.append(f"  {action.expected}")
+    for fill in Fill.objects.filter(account_id=account_id).select_related("order__outcome").order_by("pk"):
+        order = fill.order
+        told.append(
+            f"{fill.recorded_at:%H:%M:%S.%f} {order.side} {fill.size} at {fill.price} of {order.outcome.token_id[:12]} "
+            f"({order.outcome_id}), order {order.pk}, {fill.settlement}{', voided' if fill.voided else ''}"
+        )
     return told
 
 
@@ -136,7 +142,7 @@ def test_the_services_hold_under_every_fault(live_desk: LiveDesk, settings: Any)
         )
         for said in found:
             for account_id in sorted(set(re.findall(r"account (\d+)", said))):
-                print(f"account {account_id}", *transactions_of(int(account_id)), sep="\n  ")
+                print(f"account {account_id}", *money_of(int(account_id)), sep="\n  ")
             for order_id in sorted(set(re.findall(r"order (\d+)", said))):
                 print(f"order {order_id}", *story_of(int(order_id)), sep="\n  ")
             failed.append(f"(L1, {first}..{seeds[-1]}, {commit()}): {said}")
