@@ -92,6 +92,7 @@ class ReplayDesk:
         self._rebate = rebate  # what a maker's fill may earn by its market's id, where that is estimated
         self._recent: deque[RecentOrder] = deque()
         self._open: tuple[OpenOrder, ...] | None = None
+        self._picture: Portfolio | None = None
         self.version = 0  # moves with every change of an open order
         self._seen_facts: Mapping[int, MarketFacts] = {}
         exchange.listener = self
@@ -102,6 +103,7 @@ class ReplayDesk:
         return self
 
     def __enter__(self) -> ReplayDesk:
+        self._picture = None  # one picture for a whole review, as under the lock: its own cancels do not change it
         return self
 
     def __exit__(
@@ -117,6 +119,11 @@ class ReplayDesk:
 
     @property
     def portfolio(self) -> Portfolio:
+        if self._picture is None:
+            self._picture = self.portfolio_now()
+        return self._picture
+
+    def portfolio_now(self) -> Portfolio:
         value = self.equity.value(self.books, self.now_ns // 10**6)
         equity = Usd(self.holdings.cash + value.positions_value)
         return Portfolio(

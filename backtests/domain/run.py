@@ -313,7 +313,7 @@ class Run:
             self._rebate()
         self.equity.snapshot(at_ns, self._books)
         if not self.desk.killed:
-            for finding in findings(self.desk.portfolio, self._limits):
+            for finding in findings(self.desk.portfolio_now(), self._limits):
                 if finding.response is Response.KILL:
                     self.desk.killed = finding.reason
                     self.problems.append(f"trading ended on {self.desk.now:%Y-%m-%d %H:%M} UTC: {finding.reason}")

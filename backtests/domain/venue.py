@@ -65,11 +65,14 @@ Effect = Filled | Ended | Rests
 
 @dataclass(slots=True)
 class _Guard:
-    """Where in one outcome's book a row may concern us: prices by side, and how near the other side may come."""
+    """Where in a recorded book a row may concern us: prices by side, and how near the other side may come.
+
+    Where the other outcome is a mirror, what is ours in its book is here too, mirrored.
+    """
 
     hot: tuple[set[int], set[int]] = field(default_factory=lambda: (set(), set()))  # asks, bids: as on tapes
-    lowest_ask: int = _FAR  # of our orders; a bid that reaches it crosses
-    highest_bid: int = -1
+    lowest_ask: int = _FAR  # a bid that reaches it crosses an order of ours
+    highest_bid: int = -1  # an ask that reaches it does
     touching: bool = False  # the other side already reaches one of our orders
 
 
@@ -145,13 +148,11 @@ class VenueMarket:
 
     def _watchfully(self, start: int, stop: int) -> int:
         """Apply rows; return the index after the first that moved an order of ours, 0 for none."""
-        rows, levels, effects = self.rows, self._levels, self.effects
-        guards = self._guards
-        mirrored = self._mirrored is not None
+        rows, levels, effects, guards = self.rows, self._levels, self.effects, self._guards
         k = start
         for op, price, size in zip(rows.ops[start:stop], rows.prices[start:stop], rows.sizes[start:stop], strict=True):
             k += 1
-            if op < LEVELS and not mirrored:
+            if op < LEVELS:
                 guard = guards[op >> 1]
                 if (
                     price in guard.hot[op & 1]
@@ -161,12 +162,10 @@ class VenueMarket:
                     self._level(op, price, size, rows.times[k - 1])
                 elif size:
                     levels[op][price] = size
+                    continue
                 else:
                     levels[op].pop(price, None)
                     continue
-            elif op < LEVELS:
-                self._level(op, price, size, rows.times[k - 1])
-                self._level(3 - op, ONE - price, size, rows.times[k - 1])
             elif op >> 2 == _TRADE:
                 self._trade(op, k - 1, price, size)
             else:
@@ -180,23 +179,35 @@ class VenueMarket:
     # Rows that concern us -----------------------------------------------------------------------------
 
     def _level(self, op: int, price: int, size: int, at_ns: int) -> None:
+        """Set a level that may concern an order of ours, or one in the mirrored book."""
         outcome, bid = op >> 1, op & 1
-        book, guard = self.books[outcome], self._guards[outcome]
-        if not book.known:
+        guard, known = self._guards[outcome], self.books[outcome].known
+        if not known:
             return
-        if not book.orders and not book.bids.taken and not book.asks.taken:
-            if size:
-                book.displayed(_SIDES[bid]).levels[price] = size
+        reaches = guard.touching or (size and (price >= guard.lowest_ask if bid else price <= guard.highest_bid))
+        before = self._levels[op].get(price, 0)
+        self._set(outcome, _SIDES[bid], price, size, at_ns)
+        mirrored = self._mirrored
+        if mirrored is not None and self._is_active(mirrored):
+            side, at = _SIDES[1 - bid], ONE - price
+            shown = self.books[mirrored].displayed(side).levels
+            if before:
+                shown[at] = before
             else:
-                book.displayed(_SIDES[bid]).levels.pop(price, None)
+                shown.pop(at, None)
+            self._set(mirrored, side, at, size, at_ns)
+        if not reaches:
+            if price in guard.hot[bid] and not self._is_hot(outcome, bid, price):
+                guard.hot[bid].discard(price)
             return
-        side = _SIDES[bid]
-        book.level_set(side, price, size, at_ns // MS)
-        if guard.touching or (size and (price >= guard.lowest_ask if bid else price <= guard.highest_bid)):
-            self._fills(outcome, book.crossings(at_ns // MS), at_ns)
-            self._guard(outcome)
-        elif price in guard.hot[bid] and not self._is_hot(book, side, price):
-            guard.hot[bid].discard(price)
+        self._fills(outcome, self.books[outcome].crossings(at_ns // MS), at_ns)
+        if mirrored is not None and self._is_active(mirrored):
+            self._sync()
+            self._fills(mirrored, self.books[mirrored].crossings(at_ns // MS), at_ns)
+        self._guard(outcome)
+
+    def _set(self, outcome: int, side: Side, price: int, size: int, at_ns: int) -> None:
+        self.books[outcome].level_set(side, price, size, at_ns // MS)
 
     def _trade(self, op: int, k: int, price: int, size: int) -> None:
         if not (self._trades_fill and self.has_orders):
@@ -215,12 +226,13 @@ class VenueMarket:
         for index, book in enumerate(self.books):
             if book.orders:
                 fills = book.on_trade(trade)
-                own = index == outcome
-                # The side that was hit: a buyer hits asks, and bids of the other outcome.
-                self._guards[index].hot[(op & 1) ^ own].add(price if own else ONE - price)
+                # The side that was hit: a buyer hits asks of his outcome, and bids of the other.
+                source = index if self._mirrored is None else 1 - self._mirrored
+                own = source == outcome
+                self._guards[source].hot[(op & 1) ^ own].add(price if own else ONE - price)
                 if fills:
                     self._fills(index, fills, at_ns)
-                    self._guard(index)
+                    self._guard(source)
 
     def _special(self, op: int, k: int, price: int) -> None:
         kind, outcome = op >> 2, op >> 1 & 1
@@ -255,6 +267,7 @@ class VenueMarket:
         self._replace(outcome, asks=sides[0], bids=sides[1], at_ns=rows.times[k])
         if self._mirrored is not None and self._is_active(1 - outcome):
             self._replace(1 - outcome, asks=_mirror(sides[1]), bids=_mirror(sides[0]), at_ns=rows.times[k])
+            self._guard(outcome)
         elif self._mirrored is not None:
             self.books[1 - outcome].known = True
 
@@ -269,12 +282,12 @@ class VenueMarket:
                 received_ns=at_ns,
             )
             self._fills(outcome, book.on_snapshot(snapshot), at_ns)
-            self._guard(outcome)
         else:
             book.known = True
             book.bids.levels, book.asks.levels = bids, asks
         if outcome != self._mirrored:
             self._levels[2 * outcome], self._levels[2 * outcome + 1] = book.asks.levels, book.bids.levels
+            self._guard(outcome)
 
     # Orders -------------------------------------------------------------------------------------------
 
@@ -336,54 +349,82 @@ class VenueMarket:
             self._orders_changed()
 
     def _mid(self, outcome: int) -> int:
-        bid, ask = self.books[outcome].bids.best(), self.books[outcome].asks.best()
-        return -1 if bid is None or ask is None else (bid + ask) // 2
+        mirrored = outcome == self._mirrored
+        book = self.books[1 - outcome if mirrored else outcome]
+        bid, ask = book.bids.best(), book.asks.best()
+        if bid is None or ask is None:
+            return -1
+        return (2 * ONE - bid - ask) // 2 if mirrored else (bid + ask) // 2
 
     def _is_active(self, outcome: int) -> bool:
         book = self.books[outcome]
         return bool(book.orders or book.bids.taken or book.asks.taken)
 
     def _wake(self, outcome: int) -> None:
-        """Bring a mirrored book up to date: it is only kept while something of ours is in it."""
-        if outcome != self._mirrored or self._is_active(outcome):
-            return
-        source, book = self.books[1 - outcome], self.books[outcome]
+        """Bring a mirrored book up to date before it is looked at."""
+        if outcome == self._mirrored:
+            self._sync()
+
+    def _sync(self) -> None:
+        """Show in the mirrored book what the recorded one shows. Prices of ours in it are up to date already."""
+        assert self._mirrored is not None  # noqa: S101 - only then
+        source, book = self.books[1 - self._mirrored], self.books[self._mirrored]
         book.known = source.known
         book.bids.levels, book.asks.levels = _mirror(source.asks.levels), _mirror(source.bids.levels)
 
     def _orders_changed(self) -> None:
         self.has_orders = bool(self.books[0].orders or self.books[1].orders)
         self._guarded = self.has_orders or self._is_active(0) or self._is_active(1)
-        self._guard(0)
-        self._guard(1)
+        if self._mirrored is None:
+            self._guard(0)
+            self._guard(1)
+        else:
+            self._guard(1 - self._mirrored)
 
-    def _guard(self, outcome: int) -> None:
-        """Find again where rows of one outcome's book may concern us."""
-        book, guard = self.books[outcome], _Guard()
-        guard.hot[0].update(book.asks.taken)
-        guard.hot[1].update(book.bids.taken)
-        if book.orders:
-            for order in book.orders.values():
-                guard.hot[order.side is Side.BUY].add(order.price)
-                if order.side is Side.BUY:
-                    guard.highest_bid = max(guard.highest_bid, order.price)
-                else:
-                    guard.lowest_ask = min(guard.lowest_ask, order.price)
-            for (side, price), traded in book.traded.items():
-                if traded:
-                    guard.hot[side is Side.BUY].add(price)
-            bid, ask = book.bids.best(), book.asks.best()
+    def _guard(self, source: int) -> None:
+        """Find again where rows of one recorded book may concern us."""
+        guard = _Guard()
+        self._watch(self.books[source], guard, mirrored=False)
+        if self._mirrored is not None:
+            self._watch(self.books[self._mirrored], guard, mirrored=True)
+        if guard.highest_bid >= 0 or guard.lowest_ask < _FAR:
+            bid, ask = self.books[source].bids.best(), self.books[source].asks.best()
             guard.touching = (ask is not None and ask <= guard.highest_bid) or (
                 bid is not None and bid >= guard.lowest_ask
             )
-        self._guards[outcome] = guard
+        self._guards[source] = guard
 
-    def _is_hot(self, book: PaperBook, side: Side, price: int) -> bool:
-        return (
-            price in book.displayed(side).taken
-            or bool(book.traded.get((side, price)))
-            or any(order.side is side and order.price == price for order in book.orders.values())
-        )
+    def _watch(self, book: PaperBook, guard: _Guard, *, mirrored: bool) -> None:
+        asks, bids = (guard.hot[1], guard.hot[0]) if mirrored else guard.hot
+        asks.update([ONE - price for price in book.asks.taken] if mirrored else book.asks.taken)
+        bids.update([ONE - price for price in book.bids.taken] if mirrored else book.bids.taken)
+        if not book.orders:
+            return
+        for order in book.orders.values():
+            price = ONE - order.price if mirrored else order.price
+            is_bid = order.side is Side.BUY
+            (bids if is_bid else asks).add(price)
+            if is_bid is not mirrored:
+                guard.highest_bid = max(guard.highest_bid, price)
+            else:
+                guard.lowest_ask = min(guard.lowest_ask, price)
+        for (side, price), traded in book.traded.items():
+            if traded:
+                (bids if side is Side.BUY else asks).add(ONE - price if mirrored else price)
+
+    def _is_hot(self, outcome: int, bid: int, price: int) -> bool:
+        if _concerns(self.books[outcome], _SIDES[bid], price):
+            return True
+        mirrored = self._mirrored
+        return mirrored is not None and _concerns(self.books[mirrored], _SIDES[1 - bid], ONE - price)
+
+
+def _concerns(book: PaperBook, side: Side, price: int) -> bool:
+    return (
+        price in book.displayed(side).taken
+        or bool(book.traded.get((side, price)))
+        or any(order.side is side and order.price == price for order in book.orders.values())
+    )
 
 
 _SIDES = (Side.SELL, Side.BUY)  # by the tape's side
