@@ -80,6 +80,7 @@ MODES = {
     Environment.SANDBOX: ("replay", "SANDBOX", "Play money.", "Orders go to the local exchange only."),
     Environment.LIVE: ("live", "LIVE", "Real money.", "Every order here is signed and sent."),
 }
+RECORDED = ("replay", "BACKTEST", "Recorded data.", "Nothing on this page is money, nothing here trades.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +135,10 @@ class Desk:
         """Let this page's frame be that of the account its subject belongs to, whatever was chosen in the menu."""
         self.account = next((a for a in self.accounts if a.id == account_id), self.account)
 
+    def show_recorded(self) -> None:
+        """Let this page's frame say that it shows recorded data, whatever account was chosen in the menu."""
+        self._mode = RECORDED
+
     @property
     def _chosen(self) -> Any:
         if self.account is None:
@@ -160,6 +165,8 @@ class Desk:
 
     @property
     def says_more(self) -> str:
+        if self._mode is RECORDED:
+            return self._mode[3]
         source = "the local exchange" if settings.POLYBOT_VENUE == "sandbox" else "Polymarket's public data"
         return f"{self._mode[3]} Quotes come from {source}."
 
@@ -169,6 +176,8 @@ class Desk:
 
     @property
     def account_line(self) -> str:
+        if self._mode is RECORDED:
+            return ""
         if self.account is None:
             return "no account"
         opened = self.account.created_at

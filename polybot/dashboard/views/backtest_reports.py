@@ -6,6 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from backtests.selectors import runs
+from polybot.dashboard.frame import desk_of
 from polybot.dashboard.report_compare import MOST, compared
 from polybot.dashboard.report_export import report_html
 
@@ -22,6 +23,7 @@ def backtest_export(request: HttpRequest, run_id: int) -> HttpResponse:
 
 def backtest_compare(request: HttpRequest) -> HttpResponse:
     """Up to four runs side by side: `?run=3&run=5`."""
+    desk_of(request).show_recorded()
     asked = list(dict.fromkeys(text for text in request.GET.getlist("run") if text.isdecimal() and len(text) < 19))
     found = [row for row in map(runs.run_get, map(int, asked[:MOST])) if row is not None]
     ready = [row for row in found if row.report is not None]

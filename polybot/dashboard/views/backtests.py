@@ -145,6 +145,7 @@ def backtest(request: HttpRequest, run_id: int) -> HttpResponse:
     if row is None:
         raise Http404("no such backtest")
     desk = desk_of(request)
+    desk.show_recorded()
     word, shape = words.BACKTEST_STATES[row.state]
     typed = request.session.pop(f"backtest_{row.pk}", None) or {}
     context: dict[str, Any] = {

@@ -99,6 +99,9 @@ def test_the_page_of_a_million_events_and_ten_thousand_fills_is_small(large: dic
     assert response.status_code == 200
     assert len(response.content) <= 300_000
     page = response.content.decode()
+    # A third mode beside paper and live: the account in the menu has nothing to do with it.
+    assert '<html lang="en" data-mode="replay"' in page and "<title>[BACKTEST] " in page
+    assert "Quotes come from" not in page
     assert page.index("<td>Pessimistic") < page.index("<td>Neutral") < page.index("<td>Optimistic")
 
 
