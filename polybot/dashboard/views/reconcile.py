@@ -13,7 +13,7 @@ from polybot.dashboard.tables import Column, Table
 from polybot.dashboard.views.scope import account_ids
 
 
-def _what(row: Any) -> str:
+def difference_words(row: Any) -> str:
     """Return a difference in words: "cash differs", "missing fill: trade 7e21…"."""
     kind = row.kind.replace("_", " ")
     return kind if row.subject in kind else f"{kind}: {row.subject}"
@@ -33,7 +33,7 @@ STANDING_COLUMNS = (
 )
 DIFFERENCE_COLUMNS = (
     Column(key="when", label="When", value=lambda d: d.run.started_at, order="run__started_at"),
-    Column(key="what", label="What", value=_what, order="kind"),
+    Column(key="what", label="What", value=difference_words, order="kind"),
     Column(key="ours", label="Ours", value=lambda d: d.ours),
     Column(key="theirs", label="Theirs", value=lambda d: d.theirs),
     Column(key="cause", label="Likely cause", value=lambda d: d.cause, css="p2"),
@@ -78,7 +78,7 @@ def reconcile(request: HttpRequest) -> HttpResponse:
         name="di",
         default="-when",
         rows_per_page=25,
-        transform=lambda page: [{"row": row, "what": _what(row)} for row in page],
+        transform=lambda page: [{"row": row, "what": difference_words(row)} for row in page],
     )
     runs = Table(request, RUN_COLUMNS, reconciling.run_rows(mine), name="ru", default="-started", rows_per_page=15)
     foreign = Table(

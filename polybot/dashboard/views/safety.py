@@ -16,6 +16,7 @@ from polybot.dashboard.caps import caps_of
 from polybot.dashboard.frame import desk_of
 from polybot.dashboard.rows import event_lines
 from polybot.dashboard.tables import Column, Table
+from polybot.dashboard.views.reconcile import difference_words
 from polybot.dashboard.views.scope import account_scope
 from risk.selectors import screens as risk_pages
 from risk.selectors.halts import lift_is_grave
@@ -96,7 +97,9 @@ def risk(request: HttpRequest) -> HttpResponse:
         "halts": halts,
         "active": list(risk_pages.halt_rows(account_id=account.id, active=True)),
         "runs": order_pages.reconcile_runs(account.id, limit=8),
-        "differences": order_pages.discrepancies(account.id, limit=12),
+        "differences": [
+            {"row": row, "what": difference_words(row)} for row in order_pages.discrepancies(account.id, limit=12)
+        ],
         "ledger": order_pages.ledger_sums(account.id),
         "refusals": [
             {"rule": words.sentence(rule or "other"), "name": rule, "count": count}

@@ -174,7 +174,7 @@ def test_no_shares_are_converted_from_form_to_booking(live_desk: LiveDesk) -> No
     account = with_sets(live_desk, group[:2], "20")
     client = client_of(account)
     said = client.get(reverse("desk:claims")).content.decode()
-    assert "Preview conversion" in said and f"{len(group)} questions in the group" in said
+    assert "Preview conversion" in said and f"the {len(group)} questions in the group" in said
     assert "choose at least one question" in post(client, "convert_preview", form="convert", amount="5").lower()
     given = [m.pk for m in group[:2]]
     said = post(client, "convert_preview", form="convert", given=given, amount="oops")
