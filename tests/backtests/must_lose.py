@@ -22,6 +22,7 @@ import django
 import numpy as np
 
 SEED = 20_261_001
+US_TAKER_PPM = 69_500  # of Polymarket US since 2026-09-25 (protocol); what held in July was not recorded
 DRAWS = 10_000
 STRATEGIES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -63,10 +64,12 @@ class Outcome:
 
     @property
     def loses(self) -> bool:
-        """Whether the interval contains, or lies below, minus the fees."""
-        return self.interval[0] <= -self.mean_fee
+        """Whether the interval contains, or lies below, minus the fees. Who never traded has shown nothing."""
+        return len(self.profits) > 1 and self.interval[0] <= -self.mean_fee
 
     def words(self) -> str:
+        if len(self.profits) < 2:
+            return f"{self.strategy}: traded in {len(self.profits)} of {self.markets} markets, which shows nothing"
         low, high = self.interval
         return (
             f"{self.strategy}: traded in {len(self.profits)} of {self.markets} markets, mean profit"
@@ -75,10 +78,10 @@ class Outcome:
         )
 
 
-def judged(groups: Sequence[Sequence[Any]], *, interval_ms: int) -> list[Outcome]:
-    """Replay every strategy over each market's tapes by itself."""
+def judged(groups: Sequence[Sequence[Any]], *, interval_ms: int, fee_rate_ppm: int | None = None) -> list[Outcome]:
+    """Replay every strategy over each market's tapes by itself; `fee_rate_ppm` where the recording knows no fee."""
     from backtests.domain.replay import replay_exact
-    from backtests.domain.request import BacktestRequest, DataRef
+    from backtests.domain.request import BacktestRequest, DataRef, Fees
     from markets.domain.units import ONE, Usd
     from tests.factories.risk import limits
 
@@ -94,6 +97,8 @@ def judged(groups: Sequence[Sequence[Any]], *, interval_ms: int) -> list[Outcome
                 data=(DataRef(market="-", day="-"),),
                 interval_ms=interval_ms,
                 bands=False,
+                fees=Fees.BY_DATE if fee_rate_ppm is None else Fees.FIXED,
+                fee_rate_ppm=fee_rate_ppm or 0,
             )
             result = replay_exact(tapes, request, limits=held)
             if len(result.fills):
@@ -137,7 +142,7 @@ def main() -> int:
         folder = Path(name)
         settings.ARCHIVE_DIR = folder / "archive"
         if options.sample:
-            outcomes = judged(archived([options.sample]), interval_ms=60_000)
+            outcomes = judged(archived([options.sample]), interval_ms=60_000, fee_rate_ppm=US_TAKER_PPM)
         else:
             outcomes = fair(folder, markets=options.markets, seed=options.seed)
         for outcome in outcomes:
