@@ -85,7 +85,7 @@ def area_measure(area: Area, environment: dict[str, str], folder: Path) -> list[
     data, told = folder / "data", folder / "told.json"
     coverage = [sys.executable, "-m", "coverage"]
     run = [*coverage, "run", "--branch", f"--data-file={data}", f"--include={','.join(files)}"]
-    run += ["-m", "pytest", "-k", f"not {area.without}", *area.tests]
+    run += ["-m", "pytest", *(["-k", f"not {area.without}"] if area.without else []), *area.tests]
     if code := subprocess.run(run, cwd=PROJECT, env=environment).returncode:
         raise RuntimeError(f"the tests failed (pytest says {code})")
     report = [*coverage, "json", "-q", f"--data-file={data}", "-o", str(told), *files]

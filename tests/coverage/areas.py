@@ -22,7 +22,7 @@ class Area:
     about: str
     modules: tuple[str, ...]
     tests: tuple[str, ...]
-    without: str = "nothing"  # tests that take long under coverage and no branch of their own: a `-k` expression
+    without: str = ""  # tests that take long under coverage and take no branch of their own: part of their names
 
     def files(self) -> list[Path]:
         """Return the area's source files. Raises FileNotFoundError for a module that is not there any more."""

@@ -93,7 +93,7 @@ def test_an_account_that_another_trader_has_taken_is_not_sent_for(
     AccountLease.objects.filter(pk=account.pk).update(owner="elsewhere:1:1")
     assert order_submit(first.pk, now) is False
     assert (fresh(first).state, len(line.sends)) == ("reserved", 1)
-    done = unknown.account_resolve(account.pk, later(now, 2.5))
+    done = unknown.account_resolve(account.pk, later(now, 5), order_ids=[second.pk])
     assert (done.read, done.claimed) == (1, []), "it may look, and sends nothing again"
     assert (fresh(second).state, row_of(second).attempt) == ("unknown", 1)
 
@@ -121,7 +121,7 @@ def test_stored_bytes_that_are_no_order_at_all_stop_everything(
 ) -> None:
     order = lost(desk, account, outcome, line, now)
     OrderSubmission.objects.filter(pk=order.pk).update(body="{")
-    done = unknown.account_resolve(account.pk, later(now, 2.5))
+    done = unknown.account_resolve(account.pk, later(now, 5), order_ids=[order.pk])
     assert (done.claimed, len(line.sends)) == ([], 1)
     switch = KillSwitch.objects.get()
     assert switch.killed and "the stored request has the id none (" in switch.reason
@@ -247,7 +247,7 @@ def test_an_order_that_is_cancelled_while_its_bytes_are_read_back_does_not_go_ag
         return real(*asked)
 
     monkeypatch.setattr(unknown, "read_back", read)
-    assert unknown.account_resolve(account.pk, later(now, 2.5)).claimed == []
+    assert unknown.account_resolve(account.pk, later(now, 5), order_ids=[order.pk]).claimed == []
     assert (row_of(order).attempt, len(line.sends)) == (1, 1)
 
 
