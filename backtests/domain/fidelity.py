@@ -2,8 +2,7 @@
 
 The score begins with what was recorded, weighted by what was traded in each market: book and trades 100, a book whose
 trades were inferred 80, top of book 45, prices only 20. It is multiplied by the share of the time that was recorded
-and loses points for fills that hang on inferred trades (10 if all do), crossed books (10 if a tenth of the moments),
-and problems that the replay met (5 each, at most 15).
+and loses points for fills that hang on inferred trades (10 if all do) and crossed books (10 if a tenth of the moments).
 """
 
 from __future__ import annotations
@@ -64,9 +63,7 @@ def data_score(result: BacktestResult, recorded: Recorded) -> DataScore:
         reasons.append(f"{inferred:.0%} of the fills hang on trades that were inferred".replace("%", " %"))
     score -= _crossed(recorded, reasons)
     if result.problems:
-        score -= min(15, 5 * len(result.problems))
-        problems = "a problem was" if len(result.problems) == 1 else f"{len(result.problems)} problems were"
-        reasons.append(f"{problems} met, told below")
+        reasons.append("there are notes on the data, told below")
     unknown = int((fills["mid"] == UNKNOWN).sum())
     if unknown:
         reasons.append(f"the middle was unknown at {unknown} of {len(fills)} fills")

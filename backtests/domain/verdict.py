@@ -62,11 +62,12 @@ def verdict_of(
 
 def _rest(result: BacktestResult, metrics: Metrics, data: DataScore, bands: Mapping[str, int]) -> str:
     share = f"{metrics.total_return * 100:+.2f} %".replace("-", "−")
-    days = f"{metrics.days} day{'s' if metrics.days != 1 else ''}"
-    markets = f"{len(result.markets)} market{'s' if len(result.markets) != 1 else ''}"
+    share = share.replace("+0.00", "0.00")
+    days, fills = _many(metrics.days, "day"), _many(metrics.fills, "fill")
+    markets = _many(len(result.markets), "market")
     costs = f"after {dollars(metrics.fees)} of fees" if metrics.fees else "paying no fees"
     text = (
-        f" ({share}) on {dollars(result.capital)} in {days} with {metrics.fills:,} fills in {markets}, {costs};"
+        f" ({share}) on {dollars(result.capital)} in {days} with {fills} in {markets}, {costs};"
         f" data fidelity {data.score} of 100."
     )
     if len(bands) > 1:
@@ -88,11 +89,12 @@ def _grave(
     if bands and min(bands.values()) < 0 < max(bands.values()):
         yield "whether it gains or loses depends on the place assumed in the queue"
     if metrics.closed < FEW_POSITIONS:
-        yield f"only {metrics.closed} positions were closed, fewer than {FEW_POSITIONS}"
+        was = "was" if metrics.closed == 1 else "were"
+        yield f"only {_many(metrics.closed, 'position')} {was} closed, fewer than {FEW_POSITIONS}"
     if request.fees is Fees.NONE:
         yield "no fees were charged"
     if result.funnel.errors:
-        yield f"the strategy raised an error on {result.funnel.errors} ticks"
+        yield f"the strategy raised an error on {_many(result.funnel.errors, 'tick')}"
 
 
 def _mild(request: BacktestRequest, metrics: Metrics, data: DataScore, luck: Resampled | None) -> Iterator[str]:
@@ -108,6 +110,10 @@ def _mild(request: BacktestRequest, metrics: Metrics, data: DataScore, luck: Res
         yield f"{metrics.rebates / metrics.profit * 100:.0f} % of the profit are estimated rebates"
     if not request.latency.order_ms:
         yield "orders were assumed to arrive at once"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def dollars(micro: int, *, signed: bool = False) -> str:
