@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from markets.domain.instruments import Venue
 from markets.services import catalogue, compaction, facts, records, retention, snapshots
-from markets.services.archive.tending import recordings_tend
 
 log = logging.getLogger(__name__)
 NIGHTLY_LIMIT_S = 480.0  # below the broker's patience of 600 s; what is left over waits for the next night
@@ -63,6 +62,8 @@ def prune_history() -> None:
 @shared_task(expires=800, acks_late=True, soft_time_limit=580, time_limit=590)
 def compact_recordings() -> None:
     """Put finished hours of our recorder into the archive. Runs every quarter of an hour; a second run does nothing."""
+    from markets.services.archive.tending import recordings_tend  # arrays and Parquet: only where this runs
+
     done = recordings_tend(now=timezone.now(), progress=_said(), until=_time_is_up())
     if done and done.files:
         log.info("archive: %s recorded files in %s tapes", done.files, len(done.tapes))

@@ -46,6 +46,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _link("Strategies", "account_tree", "strategies.strategyconfig"),
                     _link("Decisions", "psychology", "strategies.decision"),
+                    _link("Backtests", "history", "backtests.backtestrun"),
                 ],
             },
             {

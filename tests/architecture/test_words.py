@@ -46,7 +46,7 @@ def test_the_readme_names_only_options_that_up_and_status_have() -> None:
 def test_every_app_has_a_page() -> None:
     missing = [
         app
-        for app in ("alerts", "markets", "orders", "risk", "strategies")
+        for app in ("alerts", "markets", "orders", "risk", "strategies", "backtests")
         if not (PROJECT / app / "README.md").exists()
     ]
     assert not missing
