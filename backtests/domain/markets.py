@@ -45,9 +45,11 @@ class Replayed:
 
 
 def markets_open(
-    tapes: Sequence[Tape], request: BacktestRequest, *, needs: Needs, watching: Watching
+    tapes: Sequence[Tape], request: BacktestRequest, *, needs: Needs, watching: Watching, venue_time: bool = True
 ) -> tuple[Replayed, ...]:
     """Return the markets of the tapes, ready to be replayed from their first row.
+
+    Without `venue_time` things happen at the venue when we received them, as our paper venue hears of them.
 
     Raises RequestError for tapes that cannot be replayed, or not together.
     """
@@ -61,10 +63,14 @@ def markets_open(
             raise RequestError(f"{tape.facts.question or tape.facts.slug}: {error}", field="data") from None
     groups = markets_group(markets_number(checked))
     block = max(SMALLEST_BLOCK, BLOCK_ROWS // len(groups))
-    return tuple(_open(group, request, needs=needs, watching=watching, block=block) for group in groups)
+    return tuple(
+        _open(group, request, needs=needs, watching=watching, block=block, venue_time=venue_time) for group in groups
+    )
 
 
-def _open(parts: Sequence[Tape], request: BacktestRequest, *, needs: Needs, watching: Watching, block: int) -> Replayed:
+def _open(
+    parts: Sequence[Tape], request: BacktestRequest, *, needs: Needs, watching: Watching, block: int, venue_time: bool
+) -> Replayed:
     facts = parts[-1].facts
     shown = opened(parts[0].facts)
     fidelity = max((tape.fidelity for tape in parts), key=_WORST_LAST.index)
@@ -72,7 +78,7 @@ def _open(parts: Sequence[Tape], request: BacktestRequest, *, needs: Needs, watc
     mirrored = _mirrored(parts)
     delay_ns = request.latency.feed_ms * 10**6
     fees = FeeCalendar(shown, request)
-    at_venue = Rows(segments, at_venue=True, delay_ns=0, block=block)
+    at_venue = Rows(segments, at_venue=venue_time, delay_ns=0, block=block)
     venue: Market
     if fidelity is Fidelity.PRICES:
         venue = PriceMarket(shown, at_venue, request=request, fees=fees, mirrored=mirrored)

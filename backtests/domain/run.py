@@ -29,6 +29,7 @@ from risk.domain.limits import Limits
 from risk.domain.watch import Response, findings
 from strategies.domain.base import Resolved, Strategy, TradingParameters, WakeKind
 from strategies.domain.parameters import ParameterError, parameters_load
+from strategies.domain.view import Needs
 from strategies.library.registry import UnknownStrategy, strategy_get
 
 MS = 10**6
@@ -109,9 +110,7 @@ class Run:
         self._wakes = {wake.kind for wake in strategy.wakes} if ticks is None else set()
         watching = _watching(strategy) if ticks is None else Watching()
         self._watches = not watching.is_idle
-        self.markets: tuple[Replayed, ...] = markets_open(
-            tapes, request, needs=strategy.needs(params), watching=watching
-        )
+        self.markets: tuple[Replayed, ...] = self._markets_open(tapes, strategy.needs(params), watching)
         first = min(market.start_ns for market in self.markets)
         last = max(market.end_ns for market in self.markets) + request.latency.feed_ms * MS + 1
         self.start_ns = first if request.start_ns is None else request.start_ns
@@ -123,7 +122,7 @@ class Run:
         self.settlements = Table(SETTLEMENT)
         self._seen = {o.outcome_id: m.seen for m in self.markets for o in m.facts.outcomes}
         self.equity = EquityBook(self.holdings, self._bid)
-        self.exchange = Exchange([market.venue for market in self.markets], request.latency, self.timeline)
+        self.exchange = self._exchange_open()
         self.catalogue = Catalogue([m.seen for m in self.markets], [m.fees for m in self.markets])
         origin = Origin(
             kind=OriginKind.STRATEGY, id=1, label=strategy.title, strategy_class=strategy.name, version=1, run_id=1
@@ -159,6 +158,14 @@ class Run:
             if market.payout is not None:
                 booked = market.payout.received_ns + max(request.latency.feed_ms, request.latency.answer_ms) * MS
                 self.timeline.put(booked, SETTLED, self._settle, index)
+
+    # What a replay of a recorded run puts together in another way -------------------------------------
+
+    def _markets_open(self, tapes: Sequence[Tape], needs: Needs, watching: Watching) -> tuple[Replayed, ...]:
+        return markets_open(tapes, self.request, needs=needs, watching=watching)
+
+    def _exchange_open(self) -> Exchange:
+        return Exchange([market.venue for market in self.markets], self.request.latency, self.timeline)
 
     # The loop -----------------------------------------------------------------------------------------
 
