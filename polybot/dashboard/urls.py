@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
@@ -50,6 +51,8 @@ app_name = "desk"
 def _page(route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
     @wraps(view)
     def framed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if any("\x00" in text for sent in (request.GET, request.POST) for _, texts in sent.lists() for text in texts):
+            raise BadRequest("a NUL character is no text: no database holds one")
         desk_of(request)  # made first: it notes the version that this page will show
         return view(request, *args, **kwargs)
 

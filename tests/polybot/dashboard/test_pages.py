@@ -210,6 +210,12 @@ def test_the_data_page_tells_what_may_still_be_asked(desk: DeskRows, owner: Clie
     assert table.splitlines()[1].startswith(f"{signer},Play,orders,60,60,40,standard")
 
 
+def test_text_that_no_database_holds_is_a_bad_request(desk: DeskRows, staff: Client) -> None:
+    for name in ("markets", "orders", "audit"):
+        assert staff.get(reverse(f"desk:{name}"), {"q": "a\x00b"}).status_code == 400, name
+    assert staff.post(reverse("desk:strategy_create"), {"name": "a\x00b"}).status_code == 400
+
+
 def test_a_stranger_sees_no_signing_key(desk: DeskRows, viewer: Client) -> None:
     signer = "0x" + "cd" * 20
     venue_account_make(Environment.SANDBOX, owner=desk.account.owner, signer_address=signer)
