@@ -114,12 +114,12 @@ def request(**values: Any) -> BacktestRequest:
 
 
 def replay(
-    tapes: Tape | Sequence[Tape], strategy: Base | None, *, limits: Limits = LIMITS, **values: Any
+    tapes: Tape | Sequence[Tape], script: Base | None, *, limits: Limits = LIMITS, **values: Any
 ) -> BacktestResult:
     """Replay and check what must always hold: the books balance, and nothing raised unseen."""
     extra = {name: values.pop(name) for name in ("ticks", "on_tick", "progress") if name in values}
     tapes = [tapes] if isinstance(tapes, Tape) else tapes
-    result = replay_exact(tapes, request(**values), limits=limits, strategy=strategy, **extra)  # type: ignore[arg-type]
+    result = replay_exact(tapes, request(**values), limits=limits, strategy=script, **extra)  # type: ignore[arg-type]
     moved = int(result.fills["cash"].sum()) + int(result.settlements["cash"].sum()) + result.rebates
     assert result.cash == result.capital + moved
     return result
