@@ -23,6 +23,7 @@ CONVERGES_WITHIN_S = 60.0
 PACE_S = 0.25
 ENOUGH_ORDERS, ENOUGH_SENT = 5, 3
 PATIENCE_S = 40.0
+START_LIMIT_S = 400.0
 COPIES = 2  # of one fault of the exchange, laid at once: each meets a request, if there is one
 KINDS = ("proxy", "eoa", "safe", "deposit_beacon")
 
@@ -38,7 +39,7 @@ class Campaign:
         self._laid: list[tuple[str, int]] = []  # (class, id of the exchange's rule)
 
     def start(self) -> None:
-        self.desk.wait_ready()
+        self.desk.wait_for(lambda: f"READY {self.desk.url}" in self.desk.lines, "READY", limit_s=START_LIMIT_S)
 
     def _account_open(self, seed: int) -> None:
         """Give the schedule an account of its own: what earlier ones left unknown is not its trouble."""
@@ -58,7 +59,8 @@ class Campaign:
         desk, self._hit, self._laid = self.desk, Counter(), []
         began = time.monotonic()
         person = desk.start_inside(
-            f"trade({seed}, {LASTS_S + 2}, pace_s={PACE_S}, enough={ENOUGH_ORDERS}, patience_s={PATIENCE_S})"
+            f"trade({seed}, {LASTS_S + 2}, pace_s={PACE_S},"
+            f" enough=({ENOUGH_ORDERS}, {ENOUGH_SENT}), patience_s={PATIENCE_S})"
         )
         self._account_open(seed)
         desk.inside(f"begin({self.account})")

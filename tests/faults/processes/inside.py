@@ -69,7 +69,7 @@ def serve() -> None:
                 time.sleep(1)
 
 
-def account_new(name: str, kind: str, limit_s: float = 60) -> None:
+def account_new(name: str, kind: str, limit_s: float = 150) -> None:
     """Open an account with a new key and wait until the trader has connected it and found its books clean."""
     if not Account.objects.filter(name=name).exists():
         call_command("account_open", name, "--new-key", "--cash", "100000", "--type", kind, stdout=StringIO())
