@@ -25,6 +25,7 @@ from polybot.dashboard import (
 from polybot.dashboard.frame import desk_of
 from polybot.dashboard.views import (
     accounts,
+    archive,
     backtest_reports,
     backtests,
     choices,
@@ -130,6 +131,7 @@ urlpatterns = [
     _page("audit/", safety.audit, "audit"),
     _page("audit/<int:event_id>/", safety.event, "event"),
     _page("data/", machine.data, "data"),
+    _page("data/archive/", archive.archive, "archive"),
     _page("system/", machine.system, "system"),
     _page("accounts/", accounts.accounts, "accounts"),
     _page("accounts/new", account_actions.account_new, "account_new"),

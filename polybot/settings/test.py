@@ -1,5 +1,7 @@
 """Settings of the test suite: the same desk, cheap password hashes, tasks run where they are called."""
 
+from pathlib import Path
+
 from polybot.settings.base import *  # noqa: F403
 
 SECRET_KEY = "for tests only, and long enough for the checks"  # noqa: S105
@@ -20,4 +22,5 @@ POLYMARKET = {
 }
 DECISION_RECORD_DIR = None  # tests that want a record give it a folder
 RECORD_DIR = None  # a test that records says where
+ARCHIVE_DIR = Path("/dev/null/archive")  # empty and unwritable: a test that needs one makes it
 READ_AHEAD_S = 0  # a test that changes a row sees it at once

@@ -66,6 +66,7 @@ TABLE: dict[tuple[str, str], tuple[int, int, int, int]] = {
     ("get", "positions"): ALL,
     ("get", "portfolio"): ALL,
     ("get", "portfolio/history"): ALL,
+    ("get", "archive/tapes"): ALL,
     ("get", "markets"): ALL,
     ("get", "markets/<int:market_id>"): ALL,
     ("get", "markets/<int:market_id>/book"): ALL,
