@@ -102,7 +102,8 @@ def by_month(result: BacktestResult, curve: Curve, days: Days) -> tuple[Period, 
     """Return the months with data, oldest first."""
     months = [day_name(int(day))[:7] for day in days.day]
     fall = below_peak(curve)
-    filled = result.fills["at_ns"] // DAY_NS
+    # A fill at the midnight that ends the data belongs to the last day, as the equity after it does.
+    filled = np.minimum(result.fills["at_ns"] // DAY_NS, days.day[-1] if len(days.day) else 0)
     found = []
     for name in dict.fromkeys(months):
         rows = [i for i, month in enumerate(months) if month == name]

@@ -66,12 +66,15 @@ def curve_of(result: BacktestResult) -> Curve:
 def days_of(curve: Curve) -> Days:
     """Return equity by day. A day's return is its change over the equity at the end of the day with data before it.
 
-    The first day is measured from the capital. Where equity before was not positive the return is -1.
+    The first day is measured from the capital; a day that was replayed in part counts as a day. A point at midnight
+    ends the day before it, if that day has data. Where equity before was not positive the return is -1.
     """
     if len(curve.at_ns) < 2:
         empty = np.zeros(0, np.int64)
         return Days(day=empty, value=empty, profit=empty, returns=np.zeros(0), missing=0)
-    number = curve.at_ns[1:] // DAY_NS
+    number = curve.at_ns // DAY_NS
+    ends_day = (curve.at_ns[1:] % DAY_NS == 0) & (number[:-1] == number[1:] - 1)
+    number = number[1:] - ends_day
     last = np.append(np.flatnonzero(np.diff(number)), len(number) - 1)
     value = curve.value[1:][last]
     before = np.concatenate((curve.value[:1], value[:-1]))

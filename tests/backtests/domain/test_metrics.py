@@ -86,10 +86,20 @@ def test_no_point_at_all() -> None:
 
 
 def test_days_without_data_are_left_out_and_counted() -> None:
-    result = result_make(equity=[(60, CAPITAL), (5 * DAY_S, CAPITAL + ONE), (6 * DAY_S, CAPITAL)])
+    result = result_make(equity=[(60, CAPITAL), (5 * DAY_S, CAPITAL + ONE), (6 * DAY_S + 60, CAPITAL)])
     figures = metrics_of(result)
     assert (figures.days, figures.days_missing) == (3, 4)
-    assert figures.span_s == 2 * DAY_S
+    assert figures.span_s == 2 * DAY_S + 60
+
+
+def test_a_point_at_midnight_ends_its_day_and_makes_no_other() -> None:
+    # A day from its first to its last nanosecond, with points at both ends; then two days later a day that begins so.
+    result = result_make(equity=[(0, CAPITAL), (600, CAPITAL + ONE), (DAY_S, CAPITAL + 3 * ONE)])
+    figures = metrics_of(result)
+    assert (figures.days, figures.days_missing) == (1, 0)
+    result = result_make(equity=[(0, CAPITAL), (DAY_S, CAPITAL + ONE), (3 * DAY_S, CAPITAL), (3 * DAY_S + 60, CAPITAL)])
+    figures = metrics_of(result)
+    assert (figures.days, figures.days_missing) == (2, 2)
 
 
 def test_closed_positions_by_hand() -> None:
