@@ -70,6 +70,7 @@ AREAS: dict[str, Area] = {
         (
             *_tests(_PURE, "lifecycle reserve submission"),
             *_tests(_LIVE, "execution placement sweep legs fills failed_trades attach resync impossible_fills"),
+            f"{_LIVE}/submission/test_cancels.py",
         ),
     ),
     "ledger": Area(
