@@ -1,19 +1,23 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import DatabaseError
 
 from alerts.models import AuditEvent
 from markets.domain.instruments import Side
 from orders.domain.lifecycle import OPEN, OrderState, TradingState, TransitionError
 from orders.models import Account, KillSwitch, Order
-from orders.services import kill
+from orders.services import execution, kill
 from orders.services.accounts import trading_state_set
 from orders.services.execution import cancel_all, cancel_origin, order_cancel_request, order_submit
 from orders.services.invariants import check_invariants
 from orders.services.states import order_advance, order_lock
+from orders.services.submission.cancels import cancels_due
 from tests.factories.markets import outcome_make
 from tests.factories.orders import AT, MANUAL, account_make, order_make, sent_order
+from tests.factories.venue import live_order, sandbox_account
 
 pytestmark = pytest.mark.django_db
 
@@ -167,3 +171,48 @@ def test_every_step_of_an_order_is_in_the_journal_once() -> None:
     rows = AuditEvent.objects.filter(subject_kind="order", subject_id=str(order.pk)).order_by("seq")
     assert [row.kind for row in rows] == ["order.approved", "order.submitted", "order.live", "order.canceled"]
     assert {row.stream for row in rows} == {f"account:{account.pk}"}
+
+
+def test_a_kill_switch_that_cannot_be_read_counts_as_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> list[tuple[bool]]:
+        raise DatabaseError("the connection is gone")
+
+    assert kill.killed() is False
+    monkeypatch.setattr(kill, "rows_read", gone)
+    assert kill.killed() is True
+
+
+def test_a_switch_that_is_not_set_cannot_be_released() -> None:
+    kill.kill_install()
+    assert kill.kill_release("drill over", "ada", AT) is False
+    assert not AuditEvent.objects.filter(kind="risk.released").exists()
+
+
+def test_an_order_that_somebody_cancels_at_the_same_moment_is_not_counted_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account, outcome = account_make(), outcome_make()
+    first, second = sent_order(account, outcome), sent_order(account, outcome)
+
+    def lock(order_id: int) -> Order:
+        if order_id == first.pk:
+            Order.objects.filter(pk=first.pk).update(cancel_requested_at=AT, cancel_reason="by somebody")
+        return order_lock(order_id)
+
+    monkeypatch.setattr(execution, "order_lock", lock)
+    assert cancel_all(account.pk, "by hand", "ada", AT) == 1
+    assert [fresh(order).cancel_reason for order in (first, second)] == ["by somebody", "by hand"]
+
+
+def test_a_cancel_that_no_sender_takes_stays_wanted_on_its_row(
+    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no sender")
+
+    monkeypatch.setattr(execution.senders, "cancels_send", broken)
+    order = live_order(sandbox_account("100"), outcome_make(fee_rate_ppm=0), price="0.50", size="10")
+    with django_capture_on_commit_callbacks(execute=True):
+        assert order_cancel_request(order.pk, "changed", "ada", AT) is True
+    assert (fresh(order).cancel_reason, fresh(order).state) == ("changed", "live")
+    assert cancels_due(AT) == {order.account_id: [order.pk]}
