@@ -123,14 +123,20 @@ def _worst(
     states: list[tuple[int, int]],
 ) -> Usd:
     held, wanted = list(positions), list(orders)
-    costs = [_after(order, held, wanted) for order in wanted]
+    paid = int(sum(p.cost for p in held))
+    costs = [(order, order.side is Side.BUY, _after(order, held, wanted)) for order in wanted]
     worst = 0
     for state in states:
-        loss = sum(p.cost - p.size * _pays(p.market_id, p.outcome_id, state, facts) for p in held)
-        for order, cost in zip(wanted, costs, strict=True):
-            paid = order.size * _pays(order.market_id, order.outcome_id, state, facts)
+        loss = paid
+        for position in held:
+            if _pays(position.market_id, position.outcome_id, state, facts):
+                loss -= position.size
+        for order, is_buy, cost in costs:
+            pays = order.size if _pays(order.market_id, order.outcome_id, state, facts) else 0
             # Filled or not, whichever is worse for us in this state.
-            loss += max(0, cost - paid if order.side is Side.BUY else cost + paid)
+            more = cost - pays if is_buy else cost + pays
+            if more > 0:
+                loss += more
         worst = max(worst, loss)
     return Usd(worst)
 

@@ -6,7 +6,7 @@ there is no shorting. Exits stay possible where an entry would be refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markets.domain.instruments import MarketFacts, Side
@@ -31,6 +31,7 @@ class Question:
     size: Shares
     facts: MarketFacts | None
     book: BookView | None
+    risks: tuple[Risked, ...] | None = None  # of the open orders, where somebody has worked them out already
 
     @property
     def is_entry(self) -> bool:
@@ -84,7 +85,9 @@ class Question:
             facts=self.facts,
         )
 
-    def open_risks(self) -> list[Risked]:
+    def open_risks(self) -> Sequence[Risked]:
+        if self.risks is not None:
+            return self.risks
         facts = self.context.facts
         return [risked_order(order, facts.get(order.market_id)) for order in self.context.portfolio.open_orders]
 

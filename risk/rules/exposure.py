@@ -6,7 +6,7 @@ So an ordinary sale always passes; one that gives up a hedge is measured like an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from orders.domain.intents import OriginKind
 from risk.domain import exposure, words
@@ -70,7 +70,7 @@ def strategy_exposure(question: Question) -> Check:
     )
 
 
-def _check(rule: str, question: Question, limit: int, worst: Callable[[list[Risked]], int], whose: str) -> Check:
+def _check(rule: str, question: Question, limit: int, worst: Callable[[Sequence[Risked]], int], whose: str) -> Check:
     open_orders = question.open_risks()
 
     def after(size: int) -> int:

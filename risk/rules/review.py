@@ -18,6 +18,7 @@ from orders.domain.lifecycle import OrderState
 from orders.domain.reserve import cash_to_reserve
 from risk.domain import words
 from risk.domain.context import GateContext, OriginUsage, RecentOrder, origin_ref
+from risk.domain.exposure import risked_order
 from risk.domain.question import LOT, Question
 from risk.domain.verdicts import Check, Decision, Verdict
 from risk.rules import conditions, conduct, counts, exposure, freshness, funds, loss, market, price, size, state, terms
@@ -72,25 +73,26 @@ NO_LIMITS = Check(
 
 def review(placements: Sequence[Placement], context: GateContext) -> list[Verdict]:
     """Return one verdict per placement, in the order given."""
-    verdicts = []
+    verdicts: list[Verdict] = []
     for placement in placements:
-        verdict = review_one(placement, context)
-        verdicts.append(verdict)
-        if verdict.approved:
-            context = reserve(context, placement, verdict.allowed_size)
+        if verdicts and verdicts[-1].approved:
+            context = reserve(context, verdicts[-1].placement, verdicts[-1].allowed_size)
+        verdicts.append(review_one(placement, context))
     return verdicts
 
 
 def review_one(placement: Placement, context: GateContext) -> Verdict:
     if context.limits is None:
         return _refused(placement, NO_LIMITS, (NO_LIMITS,))
+    facts = context.facts
     question = Question(
         placement=placement,
         context=context,
         limits=context.limits,
         size=placement.size,
-        facts=context.facts.get(placement.market_id),
+        facts=facts.get(placement.market_id),
         book=context.books.get(placement.outcome_id),
+        risks=tuple([risked_order(order, facts.get(order.market_id)) for order in context.portfolio.open_orders]),
     )
     checks = [Check(rule="limits_known", passed=True, value=1, limit=1, note=context.limits.profile)]
     checks += [rule(question) for rule in STATE_RULES]
@@ -98,7 +100,8 @@ def review_one(placement: Placement, context: GateContext) -> Verdict:
     checks += [rule(question) for rule in RULES[len(STATE_RULES) :]]
     sizes = [check.allowed_size for check in checks if check.allowed_size is not None]
     allowed = Shares(min([placement.size, *sizes]) // LOT * LOT)
-    checks += [rule(replace(question, size=allowed)) for rule in FINAL_RULES]
+    last = question if allowed == question.size else replace(question, size=allowed)
+    checks += [rule(last) for rule in FINAL_RULES]
     refusal = next((check for check in checks if not check.passed), None)
     shrinking = next((check for check in checks if check.allowed_size == allowed), None)
     if refusal is not None:
