@@ -65,11 +65,12 @@ def archive(request: HttpRequest) -> HttpResponse:
     found = [info for info in everything if _matches(info, text.lower(), day)]
     counts = Counter(str(info.fidelity) for info in found)
     shown = [info for info in found if fidelity in ("", str(info.fidelity))]
-    table = Table(request, COLUMNS, shown, default="-day", transform=_rows)
+    table = Table(request, COLUMNS, shown, default="-day")
     if table.wants_csv:
         return table.csv_response("archive")
     context: dict[str, Any] = {
         "table": table,
+        "rows": _rows(table.rows),
         "text": text,
         "day": day,
         "fidelity": fidelity,
