@@ -7,10 +7,11 @@ collected in `effects` with their moment, for the replay to tell when they becom
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from backtests.domain.clock import LEVELS, Rows
 from backtests.domain.fees_by_date import FeeCalendar
+from backtests.domain.guard import Guard, concerns, guard_of
 from backtests.domain.result import OrderEnd
 from markets.domain.events import BookSnapshot, TradePrint
 from markets.domain.instruments import MarketFacts, Side
@@ -21,7 +22,6 @@ from markets.venues.simulated.paper import PaperBook, PaperFill, PaperOrder, Pap
 from markets.venues.simulated.queue import QueueModel
 
 MS = 10**6
-_FAR = 2 * ONE  # beyond every price
 _TRADE, _CLEAR, _TICK, _GAP, _RESOLVED = Kind.TRADE, Kind.CLEAR, Kind.TICK, Kind.GAP, Kind.RESOLVED
 NO_BOOK = "no live order book to match against"
 CLOSED = "the market is resolved and takes no orders"
@@ -63,19 +63,6 @@ class Rests:
 Effect = Filled | Ended | Rests
 
 
-@dataclass(slots=True)
-class _Guard:
-    """Where in a recorded book a row may concern us: prices by side, and how near the other side may come.
-
-    Where the other outcome is a mirror, what is ours in its book is here too, mirrored.
-    """
-
-    hot: tuple[set[int], set[int]] = field(default_factory=lambda: (set(), set()))  # asks, bids: as on tapes
-    lowest_ask: int = _FAR  # a bid that reaches it crosses an order of ours
-    highest_bid: int = -1  # an ask that reaches it does
-    touching: bool = False  # the other side already reaches one of our orders
-
-
 class VenueMarket:
     """Books of both outcomes, driven by the rows of the tape."""
 
@@ -109,7 +96,7 @@ class VenueMarket:
             )
             for i in (0, 1)
         )
-        self._guards = [_Guard(), _Guard()]
+        self._guards = [Guard(), Guard()]
         self._nowhere: dict[int, int] = {}  # levels of a book that is not known
         self._levels: list[dict[int, int]] = [self._nowhere] * LEVELS
         self.has_orders = False
@@ -181,33 +168,43 @@ class VenueMarket:
     def _level(self, op: int, price: int, size: int, at_ns: int) -> None:
         """Set a level that may concern an order of ours, or one in the mirrored book."""
         outcome, bid = op >> 1, op & 1
-        guard, known = self._guards[outcome], self.books[outcome].known
-        if not known:
+        guard, book = self._guards[outcome], self.books[outcome]
+        if not book.known:
             return
         reaches = guard.touching or (size and (price >= guard.lowest_ask if bid else price <= guard.highest_bid))
-        before = self._levels[op].get(price, 0)
-        self._set(outcome, _SIDES[bid], price, size, at_ns)
-        mirrored = self._mirrored
-        if mirrored is not None and self._is_active(mirrored):
-            side, at = _SIDES[1 - bid], ONE - price
-            shown = self.books[mirrored].displayed(side).levels
-            if before:
-                shown[at] = before
-            else:
-                shown.pop(at, None)
-            self._set(mirrored, side, at, size, at_ns)
-        if not reaches:
-            if price in guard.hot[bid] and not self._is_hot(outcome, bid, price):
-                guard.hot[bid].discard(price)
-            return
-        self._fills(outcome, self.books[outcome].crossings(at_ns // MS), at_ns)
-        if mirrored is not None and self._is_active(mirrored):
-            self._sync()
-            self._fills(mirrored, self.books[mirrored].crossings(at_ns // MS), at_ns)
-        self._guard(outcome)
+        mirrored, other = self._mirrored, price in guard.mirrored[bid]
+        before = self._levels[op].get(price, 0) if other else 0
+        if price in guard.own[bid]:
+            side = _SIDES[bid]
+            book.level_set(side, price, size, at_ns // MS)
+            if not concerns(book, side, price):
+                guard.drop(bid, price, mirrored=False)
+        elif size:
+            self._levels[op][price] = size
+        else:
+            self._levels[op].pop(price, None)
+        if other and mirrored is not None:
+            self._level_mirrored(guard, bid, price, sizes=(before, size), at_ns=at_ns)
+        if reaches:
+            self._fills(outcome, book.crossings(at_ns // MS), at_ns)
+            if mirrored is not None and self.books[mirrored].orders:
+                self._sync()
+                self._fills(mirrored, self.books[mirrored].crossings(at_ns // MS), at_ns)
+            self._guard(outcome)
 
-    def _set(self, outcome: int, side: Side, price: int, size: int, at_ns: int) -> None:
-        self.books[outcome].level_set(side, price, size, at_ns // MS)
+    def _level_mirrored(self, guard: Guard, bid: int, price: int, *, sizes: tuple[int, int], at_ns: int) -> None:
+        """Set the level's mirror, in whose book something of ours stands at that price."""
+        assert self._mirrored is not None  # noqa: S101 - nothing is watched for a mirror that there is not
+        book, side, at = self.books[self._mirrored], _SIDES[1 - bid], ONE - price
+        before, size = sizes
+        shown = book.displayed(side).levels  # not kept up to date: say what stood there
+        if before:
+            shown[at] = before
+        else:
+            shown.pop(at, None)
+        book.level_set(side, at, size, at_ns // MS)
+        if not concerns(book, side, at):
+            guard.drop(bid, price, mirrored=True)
 
     def _trade(self, op: int, k: int, price: int, size: int) -> None:
         if not (self._trades_fill and self.has_orders):
@@ -229,7 +226,7 @@ class VenueMarket:
                 # The side that was hit: a buyer hits asks of his outcome, and bids of the other.
                 source = index if self._mirrored is None else 1 - self._mirrored
                 own = source == outcome
-                self._guards[source].hot[(op & 1) ^ own].add(price if own else ONE - price)
+                self._guards[source].add((op & 1) ^ own, price if own else ONE - price, mirrored=index != source)
                 if fills:
                     self._fills(index, fills, at_ns)
                     self._guard(source)
@@ -383,48 +380,8 @@ class VenueMarket:
 
     def _guard(self, source: int) -> None:
         """Find again where rows of one recorded book may concern us."""
-        guard = _Guard()
-        self._watch(self.books[source], guard, mirrored=False)
-        if self._mirrored is not None:
-            self._watch(self.books[self._mirrored], guard, mirrored=True)
-        if guard.highest_bid >= 0 or guard.lowest_ask < _FAR:
-            bid, ask = self.books[source].bids.best(), self.books[source].asks.best()
-            guard.touching = (ask is not None and ask <= guard.highest_bid) or (
-                bid is not None and bid >= guard.lowest_ask
-            )
-        self._guards[source] = guard
-
-    def _watch(self, book: PaperBook, guard: _Guard, *, mirrored: bool) -> None:
-        asks, bids = (guard.hot[1], guard.hot[0]) if mirrored else guard.hot
-        asks.update([ONE - price for price in book.asks.taken] if mirrored else book.asks.taken)
-        bids.update([ONE - price for price in book.bids.taken] if mirrored else book.bids.taken)
-        if not book.orders:
-            return
-        for order in book.orders.values():
-            price = ONE - order.price if mirrored else order.price
-            is_bid = order.side is Side.BUY
-            (bids if is_bid else asks).add(price)
-            if is_bid is not mirrored:
-                guard.highest_bid = max(guard.highest_bid, price)
-            else:
-                guard.lowest_ask = min(guard.lowest_ask, price)
-        for (side, price), traded in book.traded.items():
-            if traded:
-                (bids if side is Side.BUY else asks).add(ONE - price if mirrored else price)
-
-    def _is_hot(self, outcome: int, bid: int, price: int) -> bool:
-        if _concerns(self.books[outcome], _SIDES[bid], price):
-            return True
-        mirrored = self._mirrored
-        return mirrored is not None and _concerns(self.books[mirrored], _SIDES[1 - bid], ONE - price)
-
-
-def _concerns(book: PaperBook, side: Side, price: int) -> bool:
-    return (
-        price in book.displayed(side).taken
-        or bool(book.traded.get((side, price)))
-        or any(order.side is side and order.price == price for order in book.orders.values())
-    )
+        mirror = None if self._mirrored is None else self.books[self._mirrored]
+        self._guards[source] = guard_of(self.books[source], mirror)
 
 
 _SIDES = (Side.SELL, Side.BUY)  # by the tape's side
