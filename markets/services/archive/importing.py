@@ -71,6 +71,9 @@ def _sorted_out(sources: list[Source], kind: str) -> tuple[dict[Importer, list[S
         chosen = next((importer for importer in IMPORTERS if importer.kind == kind), None)
         if chosen is None:
             raise ArchiveError(f"{kind!r:.40} is no kind; there are {', '.join(KINDS)}")
+        if not any(chosen.claims(source) for source in sources):
+            names = ", ".join(source.name for source in sources[:5])
+            raise ArchiveError(f"{names} is not of kind {kind}: {chosen.about}")
         return {chosen: sources}, []
     found: dict[Importer, list[Source]] = {}
     rest: list[Source] = []

@@ -17,6 +17,7 @@ from markets.selectors.archive.files import ArchiveError
 from markets.services.archive.report import ImportReport
 
 _HEAD = 65_536
+_GZIP = b"\x1f\x8b"
 _NOT_READ = (".md", ".tsv", ".txt", ".part", ".tmp")
 
 
@@ -44,9 +45,10 @@ class Source:
         if self.is_parquet:
             return b""
         try:
-            with self.open() as file:
-                return file.read(_HEAD)
-        except (OSError, EOFError, zlib.error) as error:
+            with self.path.open("rb") as file:
+                start = file.read(_HEAD)
+            return zlib.decompressobj(wbits=31).decompress(start, _HEAD) if start[:2] == _GZIP else start
+        except (OSError, zlib.error) as error:
             raise ArchiveError(f"{self.path} cannot be read: {error}") from None
 
     @cached_property
@@ -70,7 +72,7 @@ class Source:
 
     def open(self) -> IO[bytes]:
         with self.path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
+            packed = file.read(2) == _GZIP
         return gzip.open(self.path, "rb") if packed else self.path.open("rb")  # type: ignore[return-value]
 
     def lines(self, report: ImportReport) -> Iterator[tuple[int, bytes]]:

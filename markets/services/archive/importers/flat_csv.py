@@ -124,8 +124,6 @@ def _read_market(slug: str, files: list[Source], beside: list[Source], job: Impo
 
 def _apply(message: _Message, market: _Market) -> None:
     draft = market.draft
-    if message.token not in market.tokens:
-        market.tokens.append(message.token)
     outcome = market.tokens.index(message.token)
     ns = message.venue_ms * _MS
     _fit_tick(message, market, ns)
@@ -270,7 +268,10 @@ def _begun(key: tuple[str, str, str, str], market: _Market) -> _Message:
         raise ParseError("asset_id", "a third token in one market")
     if kind not in ("book", "price_change"):
         raise ParseError("event_type", f"{kind!r:.40} is unknown")
-    return _Message(token=token, venue_ms=read_ms(timestamp), is_book=kind == "book", levels=[])
+    venue_ms = read_ms(timestamp)
+    if token not in market.tokens:
+        market.tokens.append(token)
+    return _Message(token=token, venue_ms=venue_ms, is_book=kind == "book", levels=[])
 
 
 def _words(error: Exception) -> str:
