@@ -304,16 +304,12 @@ class World:
         luck, kind = self.luck, self.luck.choice(list(PlanKind))
         worst = luck.randrange(10, 90) * 10_000
         sells = kind is PlanKind.FLATTEN or luck.random() < (0.5 if kind is PlanKind.UNWIND else 0.2)
+        first = Side.SELL if sells else Side.BUY
         mixed = kind is PlanKind.BASKET and luck.random() < 0.5
+        sides = [first, *[Side.SELL if mixed else first] * 2]
         many = luck.randint(2, 3) if kind in (PlanKind.BASKET, PlanKind.FLATTEN) else 1
         legs = tuple(
-            leg(
-                n,
-                side=Side.SELL if sells or (mixed and n) else Side.BUY,
-                size=str(luck.randint(5, 90)),
-                worst=f"0.{worst // 10_000}",
-            )
-            for n in range(many)
+            leg(n, side=sides[n], size=str(luck.randint(5, 90)), worst=f"0.{worst // 10_000}") for n in range(many)
         )
         times = [START + i * 1_000 for i in range(luck.randint(1, 9))]
         prices = chase.chase_prices(legs[0].side, touch=luck.randrange(5, 95) * 10_000, worst=worst, tick=10_000)
