@@ -304,8 +304,7 @@ class World:
         luck, kind = self.luck, self.luck.choice(list(PlanKind))
         worst = luck.randrange(10, 90) * 10_000
         sells = kind is PlanKind.FLATTEN or luck.random() < (0.5 if kind is PlanKind.UNWIND else 0.2)
-        first = Side.SELL if sells else Side.BUY
-        mixed = kind is PlanKind.BASKET and luck.random() < 0.5
+        first, mixed = Side.SELL if sells else Side.BUY, kind is PlanKind.BASKET and luck.random() < 0.5
         sides = [first, *[Side.SELL if mixed else first] * 2]
         many = luck.randint(2, 3) if kind in (PlanKind.BASKET, PlanKind.FLATTEN) else 1
         legs = tuple(
