@@ -72,6 +72,7 @@ def application_plans(options: UpOptions, *, project: Path) -> list[ChildPlan]:
             watched=name in CELERY,
             environment=(_ROOT_IS_FINE if name in CELERY else {})
             | (_ONE_THREAD if name == "backtests" else {})
+            | ({"POLYBOT_RECORD_DIR": str(options.record)} if options.record else {})  # the worker makes tapes of it
             | keys_environment(name, options.data),
         )
         for name, command in commands.items()
@@ -117,6 +118,12 @@ def prepare_plan(*, project: Path, data: Path, admin_password: str | None) -> Ch
         environment=({"POLYBOT_ADMIN_PASSWORD": admin_password} if admin_password else {})
         | keys_environment("prepare", data),
     )
+
+
+def kernels_plan(*, project: Path) -> ChildPlan:
+    """Compiles the loops of fast backtests once, behind everything else; with all of them kept it ends at once."""
+    command = ("nice", "-n", "19", sys.executable, str(project / "manage.py"), "compile_kernels")
+    return ChildPlan(name="kernels", command=command, stage=STAGE_APPS, restarts=False, environment=_ONE_THREAD)
 
 
 def keys_environment(name: str, data: Path) -> dict[str, str]:
