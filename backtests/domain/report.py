@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
@@ -18,11 +19,13 @@ from backtests.domain.assumptions import assumptions_of
 from backtests.domain.breakdown import Part, by_hour, by_label, by_market, by_month
 from backtests.domain.calibration import Calibration, calibration_of
 from backtests.domain.curves import curve_of, days_of
+from backtests.domain.deflated import probabilistic_sharpe
 from backtests.domain.fidelity import data_score
 from backtests.domain.markout import markouts_of
 from backtests.domain.metrics import Metrics, metrics_of
-from backtests.domain.mids import UNKNOWN, Ints
+from backtests.domain.mids import UNKNOWN, Floats, Ints
 from backtests.domain.pnl_split import Split, splits_of, whole
+from backtests.domain.ratios import YEAR_DAYS, Undefined, moments, sharpe
 from backtests.domain.recorded import HORIZONS_S, recorded_of
 from backtests.domain.request import BacktestRequest
 from backtests.domain.resampling import Resampled, resampled
@@ -98,6 +101,7 @@ def report_of(
         "markout": [asdict(markout) for markout in markouts_of(result.fills, recorded.after)],
         "calibration": _calibration(calibration_of(result, recorded)),
         "luck": _luck(luck),
+        "skill": _skill(days.returns),
         "funnel": _funnel(result.funnel),
         "outcomes": [[facts.question[:120], [o.label[:40] for o in facts.outcomes]] for facts in result.markets],
         "markets": _markets(result, parts),
@@ -215,6 +219,17 @@ def _luck(luck: Resampled | None) -> dict[str, Any] | None:
         "losing": luck.losing,
         "histogram": series.luck_series(luck),
     }
+
+
+def _skill(returns: Floats) -> dict[str, Any]:
+    """Return the probability that the true Sharpe ratio is above zero, were this the only try; None with its reason."""
+    try:
+        ratio = sharpe(returns) / math.sqrt(YEAR_DAYS)
+        skewness, kurtosis = moments(returns)
+        chance = probabilistic_sharpe(ratio, benchmark=0.0, count=len(returns), skewness=skewness, kurtosis=kurtosis)
+    except Undefined as missing:
+        return {"probability": None, "reason": str(missing), "days": len(returns)}
+    return {"probability": round(chance, 6), "reason": "", "days": len(returns)}
 
 
 def _funnel(funnel: Funnel) -> dict[str, Any]:

@@ -77,6 +77,7 @@ def report_shown(report: Mapping[str, Any], request: HttpRequest | None, *, pict
         "calibration": _calibration(report["calibration"]),
         "markout": _markout(report["markout"]),
         "luck": _luck(report["luck"]),
+        "skill": _skill(report["skill"]),
         "prices": prices,
         "price_choices": _choices(report),
         "months": _months(report["months"]),
@@ -186,6 +187,13 @@ def _luck(luck: Mapping[str, Any] | None) -> dict[str, Any] | None:
             luck["histogram"], unit="$", says="Profit of redrawn sequences of closed positions"
         ),
     }
+
+
+def _skill(skill: Mapping[str, Any]) -> str:
+    """Return the chance that the true Sharpe ratio is above zero, or why there is none."""
+    if skill["probability"] is None:
+        return f"unknown: {skill['reason']}"
+    return f"{skill['probability'] * 100:.0f} % from {skill['days']} days"
 
 
 def _name(report: Mapping[str, Any], market: int, outcome: int | None = None) -> tuple[str, str]:

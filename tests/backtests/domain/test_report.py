@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,20 @@ def test_a_band_on_the_other_side_of_zero_is_grave() -> None:
     good, bad = result_make(rebates=ONE), result_make([fill_row(0, price=50, size=10, taker=True, fee=ONE)])
     report = report_of(request_make(), bad, bands={"optimistic": good}, tapes=())
     assert "place assumed in the queue" in report["verdict"]["text"]
+
+
+def test_the_chance_of_skill_is_the_probabilistic_sharpe_ratio() -> None:
+    day = 86_400
+    equity = [(day * (i + 1) - 60, CAPITAL + micros) for i, micros in enumerate((2 * ONE, ONE, 4 * ONE, 3 * ONE))]
+    returns = np.array([2 / 1000, -1 / 1002, 3 / 1001, -1 / 1004])
+    ratio = returns.mean() / returns.std(ddof=1)
+    away = (returns - returns.mean()) / returns.std()
+    skewness, kurtosis = (away**3).mean(), (away**4).mean()
+    z = ratio * (3 / (1 - skewness * ratio + (kurtosis - 1) / 4 * ratio**2)) ** 0.5
+    report = report_of(request_make(), result_make(equity=equity, rebates=3 * ONE), bands={}, tapes=())
+    assert report["skill"]["probability"] == pytest.approx(NormalDist().cdf(z), abs=1e-6)
+    report = report_of(request_make(), result_make(equity=equity[:1], rebates=2 * ONE), bands={}, tapes=())
+    assert report["skill"] == {"probability": None, "reason": "less than two days of data", "days": 1}
 
 
 def test_a_run_without_a_trade_says_nothing() -> None:
