@@ -267,7 +267,7 @@ def test_a_closing_price_is_known_when_its_day_ends_and_missing_days_stay_missin
     found = tapes_list()
     assert [info.day for info in found] == [f"2026-06-{day:02}" for day in days] and found[0].question == "Rosen"
     tape = tape_open(found[0].market, "2026-06-01")
-    assert micros(tape) == [10_000, 990_000] and tape.start_ns % (86_400 * 10**9) == 86_400 * 10**9 - 1_000
+    assert micros(tape) == [10_000, 990_000] and tape.start_ns % (86_400 * 10**9) == 86_400 * 10**9 - 1
     assert Kind.GAP in kinds(tape_open(found[0].market, "2026-06-07"))
 
 
