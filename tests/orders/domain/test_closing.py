@@ -9,7 +9,7 @@ import pytest
 from markets.domain.instruments import Side
 from orders.domain.closing import closing_next, floor_price, unwindings
 from orders.domain.intents import OrderType
-from orders.domain.plans import Phase, PlanKind, PlanState
+from orders.domain.plans import Phase, PlanKind, PlanState, Unwinding
 from orders.domain.replacing import replacing_next
 from tests.factories.orders import micro
 from tests.orders.domain.test_plans import FEE, FEES, START, TICKS, child, leg, plan, scene
@@ -128,3 +128,34 @@ def test_a_replacement_of_an_order_that_is_not_there_fails_and_one_of_too_little
     assert replacing_next(wanted, [], almost, START).end is PlanState.DONE
     (place,) = replacing_next(wanted, [], replace(almost, filled=micro("25")), START).places
     assert place.size == micro("5")
+
+
+def test_while_one_sale_may_still_fill_the_plan_does_not_end_although_nothing_else_is_left_to_try() -> None:
+    pending = [child(1, leg=0, phase=Phase.WORKING), *(child(n, leg=1) for n in (2, 3))]
+    steps = closing_next(FLATTEN, pending, scene())
+    assert (steps.end, steps.places, steps.again_ms) == (None, (), START + 1_000)
+
+
+def test_one_lot_that_is_free_is_enough_to_offer() -> None:
+    free = replace(scene(), held={1: micro("30"), 2: micro("30")}, free={1: micro("0.01"), 2: 0})
+    assert [(place.leg, place.size) for place in closing_next(FLATTEN, [], free).places] == [(0, micro("0.01"))]
+
+
+def test_buying_back_costs_at_most_what_the_sale_brought_and_its_share_of_the_bound() -> None:
+    basket = plan(PlanKind.BASKET, leg(0, side=Side.SELL), bound="2")
+    sold = child(1, filled="30", paid=micro("15"))
+    (back,) = unwindings(basket, [sold], dict.fromkeys(FEES), TICKS)
+    # $17 for 30 shares: 0.5666 a share, 0.56 on the tick.
+    assert (back.side, back.worst_price, back.may_lose, back.may_cost) == (
+        Side.BUY, micro("0.56"), micro("2"), micro("17"),
+    )  # fmt: skip
+    # Whatever may be lost, no share costs a dollar; what may cost less than a tick a share cannot be bought back.
+    rich = plan(PlanKind.BASKET, leg(0, side=Side.SELL), bound="100")
+    assert [u.worst_price for u in unwindings(rich, [sold], dict.fromkeys(FEES), TICKS)] == [micro("0.99")]
+    poor = plan(PlanKind.BASKET, leg(0, side=Side.SELL), bound="0")
+    assert unwindings(poor, [child(1, filled="30", paid=micro("0.2"))], dict.fromkeys(FEES), TICKS) == ()
+
+
+def test_a_sale_that_undoes_a_purchase_costs_nothing() -> None:
+    item = Unwinding(market_id=1, outcome_id=1, size=1, worst_price=1, may_lose=1)
+    assert (item.side, item.may_cost) == (Side.SELL, 0)

@@ -235,3 +235,9 @@ def test_cancel_all_goes_on_until_nothing_can_arrive() -> None:
     assert complete(3, NOW - 29_999) is False
     assert complete(3, None) is False
     assert complete(9, NOW - 90_000, unresolved=1) is False
+
+
+def test_bytes_that_leave_again_make_every_reading_before_them_worthless() -> None:
+    again = submission.claim_again(unknown(reads=1, empty_reads=2), now_ms=NOW + 40_000, killed=False, wanted=True)
+    assert again is not None
+    assert (again.empty_reads, again.reposts, again.last_claim_ms) == (0, 1, NOW + 40_000)

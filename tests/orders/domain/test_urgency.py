@@ -5,8 +5,8 @@ import pytest
 from markets.domain.instruments import Side
 from markets.domain.units import Price, Shares
 from orders.domain.intents import INTENT_LEVEL, OrderIntent, OrderType, Urgency
-from orders.domain.urgency import intent_placement, order_terms
-from tests.factories.orders import AT, ORIGIN
+from orders.domain.urgency import intent_placement, order_terms, quote_placement
+from tests.factories.orders import AT, ORIGIN, quote
 
 
 def intent(**values: object) -> OrderIntent:
@@ -40,3 +40,12 @@ def test_a_strategy_may_override_the_type_but_a_taker_is_never_post_only() -> No
 
 def test_a_one_shot_order_carries_the_level_that_the_quote_diff_ignores() -> None:
     assert intent_placement(intent(), key="k", market_id=1, origin=ORIGIN, now=AT).level == INTENT_LEVEL
+
+
+def test_a_quote_becomes_the_resting_order_that_it_asks_for() -> None:
+    wanted = quote(Side.SELL, "0.52", "7", outcome_id=4, level=2)
+    made = quote_placement(wanted, key="k", market_id=3, origin=ORIGIN, now=AT, replaces_order_id=9)
+    assert (made.key, made.market_id, made.outcome_id, made.side) == ("k", 3, 4, Side.SELL)
+    assert (made.price, made.size, made.order_type) == (wanted.price, wanted.size, OrderType.GTC)
+    assert (made.level, made.post_only, made.replaces_order_id) == (2, wanted.post_only, 9)
+    assert (made.created_at, made.expires_at, made.marketable) == (AT, None, False)
