@@ -219,3 +219,9 @@ def _a_void_reverses_exactly_its_fill_wherever_it_comes(seed: int) -> None:
     assert imbalance(entries) == {}
     without = _sums([e for f in rest for e in entries_for_fill(f)])
     assert {k: v for k, v in _sums(entries).items() if v} == {k: v for k, v in without.items() if v}
+
+
+def test_a_payout_of_a_fraction_rounds_against_us() -> None:
+    # 0.000003 shares at half a dollar are 1.5 millionths: one is paid.
+    held = position("0.000003", "0.000001")
+    assert position_resolved(held, payout=Price(500_000)).realized == 0

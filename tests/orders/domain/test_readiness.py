@@ -229,3 +229,27 @@ def test_what_a_clock_ahead_wrote_is_not_fresh_once_it_is_set_back(name: str, ch
 def test_clocks_that_differ_by_seconds_are_as_good_as_one() -> None:
     late = ago(-5)
     assert obstacle(stream_alive_at=late, reconciled_at=late, clock_at=late, market_synced_at=late) == ""
+
+
+def test_every_condition_is_on_file_with_what_was_measured_and_warns_only_where_it_says_so() -> None:
+    checked = {c.name: c for c in conditions_check(WELL, side=Side.BUY, marketable=True, now=NOW)}
+    assert not any(c.warning for c in checked.values())
+    assert (checked["place"].value, checked["place"].limit, checked["place"].unit) == (0, 0, "flag")
+    assert (checked["venue_block"].value, checked["venue_block"].limit) == (0, 0)
+    assert (checked["user_stream"].value, checked["book"].value) == (2, 1_000)
+    asked = {
+        c.name: c for c in conditions_check(replace(WELL, blocked_at=None), side=Side.BUY, marketable=True, now=NOW)
+    }
+    assert (asked["place"].passed, asked["place"].value, asked["place"].limit) == (False, None, 0)
+
+
+def test_a_book_five_seconds_ahead_is_still_believed_and_one_beyond_is_not() -> None:
+    ahead = int(NOW.timestamp() * 1000) + 5_000
+    fine, wrong = (
+        next(c for c in conditions_check(replace(WELL, book_confirmed_ms=ms), side=Side.BUY, marketable=True, now=NOW)
+             if c.name == "book") for ms in (ahead, ahead + 1)
+    )  # fmt: skip
+    assert (fine.passed, fine.value, wrong.passed) == (True, 0, False)
+    late = replace(WELL, reconciled_at=NOW + timedelta(seconds=9))
+    (condition,) = [c for c in account_check(late, now=NOW) if c.name == "reconciled"]
+    assert not condition.passed and "9 s" in condition.note

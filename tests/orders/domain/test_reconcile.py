@@ -95,3 +95,12 @@ def test_every_random_difference_is_found_once() -> None:
         found = compare_trades([trade(t) for t in both | mine], [trade(t) for t in both | venue])
         assert {d.subject.removeprefix("trade ") for d in found} == mine | venue
         assert len(found) == len(mine) + len(venue)
+
+
+def test_an_outcome_that_only_one_side_holds_differs_from_nothing_by_exactly_that() -> None:
+    ours, theirs = Books(cash=0, positions={1: 1}, trades=()), Books(cash=0, positions={2: 1}, trades=())
+    found = compare_books(ours, theirs)
+    assert [(d.subject, d.ours, d.theirs) for d in found] == [
+        ("outcome 1", "0.000001", "0"), ("outcome 2", "0", "0.000001"),
+    ]  # fmt: skip
+    assert compare_books(ours, ours) == []
