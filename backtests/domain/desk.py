@@ -321,7 +321,8 @@ class ReplayDesk:
 
     def rests(self, at_ns: int, order_id: int, what: Rests) -> None:
         if (item := self.working.get(order_id)) is not None:
-            self._change(item, replace(item.order, state=OrderState.DELAYED if what.held else OrderState.LIVE))
+            item.order = replace(item.order, state=OrderState.DELAYED if what.held else OrderState.LIVE)
+            self._open = None  # to be shown; what would be planned against it is the same
 
     def forget(self, item: Working) -> None:
         """Let go of an order that can never trade: its market has ended while it was on its way."""
