@@ -9,6 +9,8 @@ model would matter is refused with a RequestError that names it: fast never diff
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +18,10 @@ from backtests.domain.clock import Segment, payout_of, segments_of
 from backtests.domain.fees_by_date import day_of, fee_on
 from backtests.domain.kernel import layout as at
 from backtests.domain.kernel import loop
-from backtests.domain.kernel.compiled import compiled, plain
+from backtests.domain.kernel.compiled import compiled
 from backtests.domain.kernel.outcome import result_of
 from backtests.domain.kernel.rows import RowSource, gaps_of
+from backtests.domain.kernel.stepping import stepper, table_of
 from backtests.domain.kernel.tables import tables_grow, tables_make
 from backtests.domain.numbering import markets_group, markets_number
 from backtests.domain.request import BacktestRequest, QueueAssumption, RequestError
@@ -56,23 +59,26 @@ def replay_fast(
     *,
     limits: Limits,
     progress: Progress = always,
+    strategy: QuoteStrategy | None = None,
     oracle: bool = False,
 ) -> BacktestResult:
-    """Replay `tapes`. `oracle` runs the same loop uncompiled, hundreds of times slower, for tests.
+    """Replay `tapes`. `strategy` replaces the registered one.
+
+    `oracle` runs the same loop uncompiled, hundreds of times slower, for tests.
 
     Raises RequestError for what the fast mode cannot carry.
     """
-    strategy, terms = strategy_terms(request)
+    chosen, terms = strategy_terms(request, strategy)
     groups = markets_group(markets_number([tape for tape in tapes if len(tape)]))
     refuse(groups, request, terms, limits)
     run = Run(groups, request, terms, limits)
-    return run.to_end(strategy, progress=progress, oracle=oracle)
+    return run.to_end(chosen, progress=progress, oracle=oracle)
 
 
-def strategy_terms(request: BacktestRequest) -> tuple[QuoteStrategy, QuoteTerms]:
+def strategy_terms(request: BacktestRequest, given: QuoteStrategy | None = None) -> tuple[QuoteStrategy, QuoteTerms]:
     """Return the request's strategy with its parameters as numbers. Raises RequestError."""
     try:
-        strategy: object = strategy_get(request.strategy)
+        strategy: object = strategy_get(request.strategy) if given is None else given
     except UnknownStrategy as error:
         raise RequestError(str(error), field="strategy") from error
     if not isinstance(strategy, QuoteStrategy):
@@ -137,25 +143,26 @@ class Run:
         self.tables.market[:, at.M_NEXT] = -1
 
     def to_end(self, strategy: QuoteStrategy, *, progress: Progress, oracle: bool) -> BacktestResult:
-        names = {"quote": strategy.quote}
-        inside = self._compiles(strategy) and not oracle
-        step = plain(loop.run, {}) if oracle else compiled(loop.run, names if inside else {})
-        self.tables.world[at.W_INSIDE] = int(inside)
+        world = self.tables.world
+        inside = strategy.compiles and not oracle
+        world[at.W_INSIDE] = int(inside)
+        step = self._steps(strategy, inside=inside, oracle=oracle)
         stopped = ""
         while True:
-            self.tables.world[at.W_PAUSE] = self.tables.world[at.W_EVENTS] + STEP_ROWS
-            why = step(*self.tables.arguments(), *self.rows.arguments())
+            world[at.W_PAUSE] = world[at.W_EVENTS] + STEP_ROWS
+            why = step()
+            if why == at.ASKED:
+                why = self._ask_on(strategy, step)
             if why == at.DONE:
                 break
             if why == at.MORE_ROWS:
-                self.rows.refill(int(self.tables.world[at.W_MARKET]))
+                self.rows.refill(int(world[at.W_MARKET]))
             elif why == at.MORE_ROOM:
                 tables_grow(self.tables)
-            elif why == at.ASKED:
-                self._ask(strategy)
-            elif not progress(int(self.tables.world[at.W_EVENTS]) / max(1, self.rows.total)):
+            elif not progress(int(world[at.W_EVENTS]) / max(1, self.rows.total)):
                 stopped = "stopped on request"
                 break
+            step = self._steps(strategy, inside=inside, oracle=oracle)
         return result_of(
             self.tables,
             groups=self.groups,
@@ -166,18 +173,33 @@ class Run:
             stopped=stopped,
         )
 
-    def _compiles(self, strategy: QuoteStrategy) -> bool:
-        return bool(getattr(strategy, "compiles", True))
+    def _steps(self, strategy: QuoteStrategy, *, inside: bool, oracle: bool) -> Callable[[], int]:
+        """Return the loop over the tables and rows as they lie now."""
+        arguments = (*self.tables.arguments(), *self.rows.arguments())
+        if inside:
+            return partial(compiled(loop.run, {"quote": strategy.quote}), *arguments)
+        if oracle:
+            return partial(loop.run, *arguments)
+        # The table must live as long as the function that is called with its address.
+        table = table_of(arguments)
+        function, address = stepper(), table.ctypes.data
+        return lambda kept=(table, arguments): function(address)  # type: ignore[misc]
 
-    def _ask(self, strategy: QuoteStrategy) -> None:
-        """Call the strategy's own function for every market that can be quoted now."""
-        tables = self.tables
-        for one, (wanted, bid, ask, tick, net) in enumerate(tables.asked.tolist()):
-            if wanted:
-                memory, out = tables.memory[one].tolist(), [0] * (2 * self.terms.levels)
-                strategy.quote(memory, self.terms.numbers, bid, ask, tick, float(net), out)
-                tables.memory[one] = memory
-                tables.prices[one] = out
+    def _ask_on(self, strategy: QuoteStrategy, step: Callable[[], int]) -> int:
+        """Call the strategy's own function at its ticks until something else is due."""
+        quote, numbers, tables = strategy.quote, self.terms.numbers, self.tables
+        # Views of memory: reading a number from a numpy array costs three times as much.
+        markets: list[tuple[Any, Any, Any]] = [
+            (memoryview(asked), memoryview(memory), memoryview(prices))
+            for asked, memory, prices in zip(tables.asked, tables.memory, tables.prices, strict=True)
+        ]
+        why: int = at.ASKED
+        while why == at.ASKED:
+            for asked, memory, prices in markets:
+                if asked[0]:
+                    quote(memory, numbers, asked[1], asked[2], asked[3], float(asked[4]), prices)
+            why = step()
+        return why
 
     def _gaps(self, one: int) -> list[tuple[int, int]]:
         outcome = int(mirrored_outcome(self.groups[one]) == 0)

@@ -65,6 +65,7 @@ class QuoteStrategy(Base):
     """Base of the strategies that are one quote function. They tick by interval only."""
 
     params: type[TradingParameters]
+    compiles = True  # False: the function needs Python itself, and fast backtests call it at every tick
 
     @property
     def quote(self) -> QuoteFunction:

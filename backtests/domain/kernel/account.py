@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from backtests.domain.kernel import layout as at
+from backtests.domain.kernel.compiled import inlined
 from backtests.domain.kernel.sums import earned, paid, part_down, part_up
 
 DAY_NS = 86_400 * 10**9
 HOUR_NS = 3_600 * 10**9
 
 
+@inlined
 def answers_take(
     world: Any, book: Any, orders: Any, fills: Any, rings: Any, lists: Any, position: Any, until: int
 ) -> None:
@@ -91,6 +93,7 @@ def order_forget(world: Any, orders: Any, lists: Any, position: Any, order: int)
     world[at.W_OPEN] = count - 1
 
 
+@inlined
 def mark(market: Any, book: Any, which: int) -> int:
     """Return the middle of a live book, the bid where nobody asks, -1 where neither is known."""
     if book[which, at.B_SEEN] != at.LIVE or book[which, at.B_SEEN_BID] < 0:

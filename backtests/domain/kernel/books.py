@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from backtests.domain.kernel import layout as at
+from backtests.domain.kernel.compiled import inlined
 from backtests.domain.kernel.sums import earned, paid, part_down
 
 LOT = 10_000
@@ -17,6 +18,7 @@ VIEW_DEPTH = 20
 PESSIMISTIC, NEUTRAL = 0, 1  # any other number of W_QUEUE is optimistic
 
 
+@inlined
 def level_set(
     world: Any, book: Any, depth: Any, orders: Any, which: int, side: int, tick: int, size: int, ms: int
 ) -> None:
@@ -75,10 +77,12 @@ def level_set(
         orders[order, at.O_AHEAD] = left
 
 
+@inlined
 def is_crossed(book: Any, which: int) -> bool:
     return bool(book[which, at.B_BID] >= book[which, at.B_ASK])
 
 
+@inlined
 def reached(book: Any, orders: Any, which: int) -> bool:
     """Whether the opposite side of a book that is not crossed in itself reaches one of our orders."""
     if book[which, at.B_BID] >= book[which, at.B_ASK]:
@@ -118,6 +122,7 @@ def crossings(
                 fill_add(world, market, book, orders, fills, rings, order, size, now, 0)
 
 
+@inlined
 def _rank(book: Any, orders: Any, which: int, order: int, side: int, top: int) -> int:
     """Return the order's place by price, then by age: a number that grows along the line."""
     price = orders[order, at.O_TICKS]
@@ -137,6 +142,7 @@ def _next(book: Any, orders: Any, which: int, side: int, bound: int, top: int) -
     return int(found)
 
 
+@inlined
 def take(book: Any, depth: Any, which: int, side: int, limit: int, size: int, top: int, keep: bool) -> int:
     """Return what an order of `side` gets up to `limit`, in whole lots a level; `keep` remembers it as taken."""
     opposite = 1 - side
@@ -233,6 +239,7 @@ def fill_add(
         order_end(world, book, orders, rings, order, 1, now)
 
 
+@inlined
 def answer_add(world: Any, rings: Any, now: int, kind: int, which: int) -> None:
     mask = rings.shape[1] - 1
     place = (world[at.W_KNOWN] + world[at.W_KNOWNS]) & mask
@@ -242,6 +249,7 @@ def answer_add(world: Any, rings: Any, now: int, kind: int, which: int) -> None:
     world[at.W_KNOWNS] += 1
 
 
+@inlined
 def order_end(world: Any, book: Any, orders: Any, rings: Any, order: int, state: int, now: int) -> None:
     """End an order at the venue, wherever it is, and send word of it."""
     which = orders[order, at.O_BOOK]
@@ -258,6 +266,7 @@ def order_end(world: Any, book: Any, orders: Any, rings: Any, order: int, state:
     answer_add(world, rings, now, at.ENDS, order)
 
 
+@inlined
 def order_place(world: Any, market: Any, book: Any, depth: Any, orders: Any, rings: Any, order: int, now: int) -> int:
     """Let a post-only order arrive. Return -1 when it rests, else the number of the venue's refusal."""
     which = orders[order, at.O_BOOK]

@@ -16,27 +16,65 @@ import inspect
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType, MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
-FOLDER_VARIABLE = "POLYBOT_KERNELS"
+Function = TypeVar("Function", bound=Callable[..., Any])
+
 _PACKAGES = ("backtests.", "strategies.", "markets.", "tests.")
+_INLINED = "compiled_into_callers"
 _NONE: Mapping[str, Callable[..., Any]] = MappingProxyType({})
+_folder: list[Path] = []
+_digests: dict[tuple[Callable[..., Any], tuple[Any, ...]], str] = {}
 _made: dict[tuple[Callable[..., Any], str], Any] = {}
 
 
+def folder_set(folder: Path) -> None:
+    """Keep machine code in `folder` from now on. Whoever sets up the application says where."""
+    _folder[:] = [folder]
+
+
 def cache_folder() -> Path:
-    """Return where machine code is kept: the variable's folder, else one per user beside other temporary files."""
-    named = os.environ.get(FOLDER_VARIABLE)
-    return Path(named) if named else Path(tempfile.gettempdir()) / f"polybot-kernels-{os.getuid()}"
+    """Return where machine code is kept: what was set, else one folder per user beside other temporary files."""
+    return _folder[0] if _folder else Path(tempfile.gettempdir()) / f"polybot-kernels-{os.getuid()}"
+
+
+def inlined(function: Function) -> Function:
+    """Mark a function whose call would cost more than its work: it is compiled into its callers."""
+    setattr(function, _INLINED, True)
+    return function
 
 
 def compiled(function: Callable[..., Any], names: Mapping[str, Callable[..., Any]] = _NONE) -> Any:
     """Return `function` as a numba dispatcher, compiled at its first call or read from the cache."""
+    return _compiled(function, names, _digest(function, names))
+
+
+@contextmanager
+def kept_with(function: Callable[..., Any]) -> Iterator[None]:
+    """Let numba keep what is decorated inside where it keeps `function`."""
+    from numba.core import config
+
+    settings: Any = config
+    before = settings.CACHE_DIR
+    folder = cache_folder() / _digest(function, _NONE)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings.CACHE_DIR = str(folder)
+    try:
+        yield
+    finally:
+        settings.CACHE_DIR = before
+
+
+def _digest(function: Callable[..., Any], names: Mapping[str, Callable[..., Any]]) -> str:
     import numba
 
+    known = _digests.get((function, tuple(names.items())))
+    if known is not None:
+        return known
     digest = hashlib.sha256(f"{sys.version} {numba.__version__}".encode())
     parts = _parts(function, names, {})
     for part in sorted(parts, key=lambda one: f"{one.__module__}.{one.__qualname__}"):
@@ -44,14 +82,8 @@ def compiled(function: Callable[..., Any], names: Mapping[str, Callable[..., Any
         digest.update(repr(sorted(_constants(part).items())).encode())
     for name, part in sorted(names.items()):
         digest.update(f"{name}={part.__module__}.{part.__qualname__}".encode())
-    return _compiled(function, names, digest.hexdigest()[:24])
-
-
-def plain(function: Callable[..., Any], names: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
-    """Return `function` uncompiled, with `names` in place: the oracle of the compiled one."""
-    copy = FunctionType(function.__code__, {**function.__globals__, **names}, function.__name__)
-    copy.__defaults__ = function.__defaults__
-    return copy
+    found = _digests[function, tuple(names.items())] = digest.hexdigest()[:24]
+    return found
 
 
 def _compiled(function: Callable[..., Any], names: Mapping[str, Callable[..., Any]], digest: str) -> Any:
@@ -77,7 +109,7 @@ def _compiled(function: Callable[..., Any], names: Mapping[str, Callable[..., An
         settings.CACHE_DIR = str(folder)
         # Without reference counts, which would cost more than the work: these loops make no arrays.
         njit: Any = numba.njit
-        made = njit(cache=True, nogil=True, _nrt=False)(copy)
+        made = njit(cache=True, nogil=True, _nrt=False, forceinline=hasattr(function, _INLINED))(copy)
     finally:
         settings.CACHE_DIR = before
     _made[function, digest] = made

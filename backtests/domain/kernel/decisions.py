@@ -9,9 +9,12 @@ from typing import Any
 
 from backtests.domain.kernel import layout as at
 from backtests.domain.kernel.account import day_loss_of_strategy, day_start, equity_of, exposure_of_strategy
+from backtests.domain.kernel.compiled import inlined
 from backtests.domain.kernel.gate import review
 from backtests.domain.kernel.sums import paid
 from strategies.domain.quoting import orders_fill
+
+inlined(orders_fill)  # live it is an ordinary function
 
 MINUTE = 60 * 10**9
 ONE = 1_000_000
@@ -19,6 +22,7 @@ ASKED_SIZES_KEPT = 100
 RETRY_FIRST_S, RETRY_LONGEST_S = 5, 60
 
 
+@inlined
 def look(world: Any, market: Any, book: Any, position: Any, asked: Any, counts: Any, now: int) -> None:
     """Write what the quote function is asked per market: whether at all, best bid, best ask, tick, net position."""
     now_ms = now // ONE
@@ -52,6 +56,7 @@ def look(world: Any, market: Any, book: Any, position: Any, asked: Any, counts: 
         asked[one, 4] = position[yes, at.P_SIZE] - position[yes + 1, at.P_SIZE]
 
 
+@inlined
 def wants(world: Any, market: Any, position: Any, asked: Any, prices: Any, made: Any, wanted: Any, counts: Any) -> int:
     """Turn the prices of all markets into wanted orders and return how many there are."""
     count = 0
@@ -73,6 +78,7 @@ def wants(world: Any, market: Any, position: Any, asked: Any, prices: Any, made:
     return count
 
 
+@inlined
 def decide(
     world: Any, market: Any, book: Any, orders: Any, rings: Any, lists: Any, position: Any, wanted: Any, counts: Any,
     count: int, now: int,
@@ -114,11 +120,13 @@ def decide(
         world[at.W_FORGOTTEN] = world[at.W_SHRUNK] - ASKED_SIZES_KEPT
 
 
+@inlined
 def wanted_copy(wanted: Any, plane: int, index: int, to_plane: int, to: int) -> None:
     for column in range(at.WANTED):
         wanted[to_plane, to, column] = wanted[plane, index, column]
 
 
+@inlined
 def _asked_size(world: Any, orders: Any, order: int) -> int:
     """Return the size that was asked for, as long as the desk remembers that the gate made the order smaller."""
     if orders[order, at.O_SHRUNK] > world[at.W_FORGOTTEN]:
@@ -126,6 +134,7 @@ def _asked_size(world: Any, orders: Any, order: int) -> int:
     return int(orders[order, at.O_SIZE])
 
 
+@inlined
 def _plan(world: Any, orders: Any, lists: Any, position: Any, wanted: Any, count: int) -> tuple[int, int]:
     """Mark stale orders (O_CANCEL 2) and write the placements to PLACED; return how many of each there are."""
     open_count = world[at.W_OPEN]
@@ -164,6 +173,7 @@ def _plan(world: Any, orders: Any, lists: Any, position: Any, wanted: Any, count
     return _wait_for_shares(orders, lists, position, wanted, placing, open_count), stale
 
 
+@inlined
 def _meets_own(world: Any, orders: Any, lists: Any, wanted: Any, placing: int, own: int, side: int, price: int) -> bool:
     """Whether an order could trade with one of ours, or with one that is about to be placed."""
     for place in range(world[at.W_OPEN]):
@@ -181,6 +191,7 @@ def _meets_own(world: Any, orders: Any, lists: Any, wanted: Any, placing: int, o
     return False
 
 
+@inlined
 def _may_trade(own: int, side: int, price: int, other: int, other_side: int, other_price: int) -> bool:
     if own // 2 != other // 2:
         return False
@@ -193,6 +204,7 @@ def _may_trade(own: int, side: int, price: int, other: int, other_side: int, oth
     return bool(price + other_price >= ONE) if side == 1 else bool(price + other_price <= ONE)
 
 
+@inlined
 def _wait_for_shares(orders: Any, lists: Any, position: Any, wanted: Any, placing: int, open_count: int) -> int:
     """Hold back sells whose shares a leaving order still has."""
     leaving = False
@@ -222,6 +234,7 @@ def _wait_for_shares(orders: Any, lists: Any, position: Any, wanted: Any, placin
     return kept
 
 
+@inlined
 def _refused_before(world: Any, wanted: Any, placing: int, now: int) -> bool:
     """Whether all placements were refused a moment ago and the pause is not over."""
     if now >= world[at.W_RETRY]:
@@ -303,6 +316,7 @@ def _review(
     return refused
 
 
+@inlined
 def rates_forget(world: Any, rings: Any, now: int) -> None:
     """Forget orders that were made more than a minute ago."""
     mask = rings.shape[1] - 1
@@ -321,6 +335,7 @@ def trading_end(world: Any, orders: Any, rings: Any, lists: Any, now: int) -> No
             _send(world, rings, now, at.CANCELS, order)
 
 
+@inlined
 def _send(world: Any, rings: Any, now: int, kind: int, order: int) -> None:
     mask = rings.shape[1] - 1
     place = (world[at.W_ACTION] + world[at.W_ACTIONS]) & mask

@@ -18,6 +18,7 @@ from backtests.domain.kernel.account import (
     settle,
 )
 from backtests.domain.kernel.books import order_end, order_place
+from backtests.domain.kernel.compiled import inlined
 from backtests.domain.kernel.decisions import decide, look, trading_end, wants
 from backtests.domain.kernel.messages import message_apply, message_find, seen_take
 
@@ -42,12 +43,15 @@ def run(
         if market[one, at.M_NEXT] < 0 and not message_find(world, market, flags, received, happened, one):
             world[at.W_MARKET] = one
             return at.MORE_ROWS
-    if world[at.W_ASKED]:
-        world[at.W_ASKED] = 0
-        now = world[at.W_NOW]
-        count = wants(world, market, position, asked, prices, made, wanted, counts)
-        decide(world, market, book, orders, rings, lists, position, wanted, counts, count, now)
+    answered = world[at.W_ASKED]
+    world[at.W_ASKED] = 0
     while True:
+        if answered:  # the strategy's prices are there now
+            answered = 0
+            now = world[at.W_NOW]
+            count = wants(world, market, position, asked, prices, made, wanted, counts)
+            decide(world, market, book, orders, rings, lists, position, wanted, counts, count, now)
+            continue
         if _is_full(world, orders, fills, rings, seen, lists, equity, market.shape[0]):
             return at.MORE_ROOM
         moment = min(world[at.W_TICK], world[at.W_MINUTE], world[at.W_SETTLE], world[at.W_EQUITY_NEXT])
@@ -85,8 +89,8 @@ def run(
                 break
             if world[at.W_SEENS] >= seen.shape[0] - 4:
                 break
-        if _is_full(world, orders, fills, rings, seen, lists, equity, market.shape[0]):
-            return at.MORE_ROOM
+        if fills.shape[0] - world[at.W_FILLS] < 4 * lists.shape[1] or world[at.W_SEENS] >= seen.shape[0] - 4:
+            continue
         moment = min(world[at.W_TICK], world[at.W_MINUTE], world[at.W_SETTLE], world[at.W_EQUITY_NEXT])
         waits = world[at.W_WAITS]
         first = min(moment, action, waits)
@@ -126,8 +130,7 @@ def run(
                         memory[one], numbers, asked[one, 1], asked[one, 2], asked[one, 3], float(asked[one, 4]),
                         prices[one],
                     )  # fmt: skip
-            count = wants(world, market, position, asked, prices, made, wanted, counts)
-            decide(world, market, book, orders, rings, lists, position, wanted, counts, count, now)
+            answered = 1
     last = max(end - 1, world[at.W_RESTED])
     seen_take(world, market, book, seen, end - 1)
     if world[at.W_KNOWNS]:
@@ -144,6 +147,7 @@ def run(
     return at.DONE
 
 
+@inlined
 def _is_full(world: Any, orders: Any, fills: Any, rings: Any, seen: Any, lists: Any, equity: Any, markets: int) -> bool:
     """Whether a table could run over before the next look."""
     new = 4 * world[at.W_LEVELS] * markets
@@ -160,6 +164,7 @@ def _is_full(world: Any, orders: Any, fills: Any, rings: Any, seen: Any, lists: 
     )
 
 
+@inlined
 def _act(
     world: Any, market: Any, book: Any, depth: Any, orders: Any, rings: Any, lists: Any, counts: Any, now: int
 ) -> None:
@@ -178,6 +183,7 @@ def _act(
     _arrive(world, market, book, depth, orders, rings, lists, counts, order, now)
 
 
+@inlined
 def _arrive(
     world: Any,
     market: Any,

@@ -6,11 +6,13 @@ from typing import Any
 
 from backtests.domain.kernel import layout as at
 from backtests.domain.kernel.books import crossings, level_set, order_end, reached, snapshot_take, trade
+from backtests.domain.kernel.compiled import inlined
 
 LEVEL, TRADE, CLEAR, TICK, GAP, RESOLVED = 0, 1, 2, 3, 4, 5
 LAST, INFERRED = 1, 2
 
 
+@inlined
 def message_find(world: Any, market: Any, flags: Any, received: Any, happened: Any, which: int) -> bool:
     """Find a market's next whole message and its two times. Return False when more rows are needed first."""
     row, length = market[which, at.M_CURSOR], market[which, at.M_LENGTH]
@@ -31,6 +33,7 @@ def message_find(world: Any, market: Any, flags: Any, received: Any, happened: A
     return True
 
 
+@inlined
 def message_apply(
     world: Any, market: Any, book: Any, depth: Any, orders: Any, fills: Any, rings: Any, seen: Any,
     size: Any, ticks: Any, kind: Any, outcome: Any, side: Any, flags: Any, one: int, look: int,
@@ -142,6 +145,7 @@ def message_apply(
         seen[row, column + 3] = book[which, at.B_TICK]
 
 
+@inlined
 def seen_take(world: Any, market: Any, book: Any, seen: Any, until: int) -> None:
     """Show what arrived by `until`; keep the rest in its order."""
     kept = 0

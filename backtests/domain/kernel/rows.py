@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,21 @@ NAMES = ("received_ns", "venue_ns", "size", "ticks", "kind", "outcome", "side", 
 BLOCK = 16_384
 
 
+def _whole_row(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a column as the one row of a table, without copying it.
+
+    A column that is mapped read-only is another type to numba, which would compile the loop a second time for it.
+    The loop never writes to its rows.
+    """
+    row = np.ascontiguousarray(column).reshape(1, -1)
+    if row.flags.writeable or not row.size:
+        return row
+    memory: Any = (ctypes.c_char * row.nbytes).from_address(row.ctypes.data)
+    same: npt.NDArray[Any] = np.frombuffer(memory, row.dtype).reshape(1, -1)
+    memory.keeps = row
+    return same
+
+
 class RowSource:
     """What the loop reads. With one market and no gap its rows are the tape's own columns; nothing is copied then."""
 
@@ -27,7 +44,7 @@ class RowSource:
         only = self._segments[0] if len(self._segments) == 1 else []
         if len(only) == 1 and only[0].tape is not None:
             tape, first, last = only[0].tape, only[0].first, only[0].last
-            self.columns = {name: tape.columns[name][first:last].reshape(1, -1) for name in NAMES}
+            self.columns = {name: _whole_row(tape.columns[name][first:last]) for name in NAMES}
             market[0, at.M_LENGTH] = last - first
             market[0, at.M_MORE] = 0
             return

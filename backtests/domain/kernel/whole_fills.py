@@ -51,13 +51,15 @@ def replay(
     feed_ns: int,
     order_ns: int,
     prices: Any,
+    own_memory: Any,
+    own_numbers: Any,
 ) -> None:
-    """Replay all rows for every lane. `clock` returns looks, best bid, best ask; `prices` is room for two quotes."""
+    """Replay all rows for every lane. `clock` returns looks, best bid, best ask; `prices`, `own_memory` and
+    `own_numbers` are room for one lane's quotes, memory and numbers."""
     count = len(times)
     top = len(bids) - 1
     lane_count = lanes.shape[1]
     memory_count, number_count = memory.shape[1], numbers.shape[1]
-    own_memory, own_numbers = memory[0].copy(), numbers[0].copy()
     row, looks = 0, 0
     best_bid, best_ask = 0, top
     seen_bid, seen_ask = 0, top
