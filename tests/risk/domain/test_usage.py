@@ -44,6 +44,7 @@ def test_a_resolved_market_uses_no_budget() -> None:
 
 def test_an_origin_that_sold_what_others_bought_holds_nothing() -> None:
     assert exposure(traded(bought="0", bought_cost="0", sold="50")) == 0
+    assert exposure(traded(sold="150")) == 0, "nor less than nothing"
 
 
 def test_shares_bought_today_count_at_todays_price() -> None:
