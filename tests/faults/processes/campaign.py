@@ -15,13 +15,13 @@ from typing import Any
 
 from polybot.sandbox.fault_catalogue import CLASSES
 from tests.faults.processes import hosts
-from tests.faults.processes.desk import RelayedDesk, printed
+from tests.faults.processes.desk import RelayedDesk
 from tests.faults.processes.relay import Trouble
 from tests.faults.processes.schedule import LASTS_S, Fault, schedule_of
 
 CONVERGES_WITHIN_S = 60.0
 PACE_S = 0.25
-ENOUGH_ORDERS, ENOUGH_SENT = 5, 3
+ENOUGH = (5, 3)  # orders wanted and sent; a schedule with fewer proves nothing
 PATIENCE_S = 40.0
 START_LIMIT_S = 400.0
 COPIES = 2  # of one fault of the exchange, laid at once: each meets a request, if there is one
@@ -58,20 +58,14 @@ class Campaign:
         """
         desk, self._hit, self._laid = self.desk, Counter(), []
         began = time.monotonic()
-        person = desk.start_inside(
-            f"trade({seed}, {LASTS_S + 2}, pace_s={PACE_S},"
-            f" enough=({ENOUGH_ORDERS}, {ENOUGH_SENT}), patience_s={PATIENCE_S})"
-        )
         self._account_open(seed)
         desk.inside(f"begin({self.account})")
-        assert person.stdin is not None
-        person.stdin.write(f"{self.account}\n")
-        person.stdin.flush()
+        desk.ask("person", f"trade({self.account}, {seed}, {LASTS_S + 2}, {PACE_S}, {ENOUGH}, {PATIENCE_S})")
         opened = time.monotonic()
         faults = schedule_of(seed, without)
         self._trouble(faults)
         troubled = time.monotonic()
-        out, _ = person.communicate(timeout=LASTS_S + PATIENCE_S + 60)
+        person_said = desk.hear("person")
         self._calm()
         calm = time.monotonic()
         said = desk.inside(f"settle({self.account}, {CONVERGES_WITHIN_S})")
@@ -82,8 +76,7 @@ class Campaign:
         while (idle := desk.not_running()) and (left_s := left_s - 1.0) > 0:
             time.sleep(1.0)
         said["broken"] = [*said["broken"], *(f"I20 {each}" for each in idle)]
-        person_said = printed(out)
-        proved = person_said["wanted"] >= ENOUGH_ORDERS and said["sent"] >= ENOUGH_SENT
+        proved = person_said["wanted"] >= ENOUGH[0] and said["sent"] >= ENOUGH[1]
         return said | {
             "seed": seed, "person": person_said, "proved": proved, "faults": [f"{f.at_s:.1f} {f.name}" for f in faults],
             "hits": dict(self._hit) if proved else {},

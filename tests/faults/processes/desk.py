@@ -42,7 +42,7 @@ class RelayedDesk(Desk):
         disk.mkdir()
         self.data = disk / "desk"
         self.has_small_disk = subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode == 0
-        self._auditor: subprocess.Popen[str] | None = None
+        self._helpers: dict[str, subprocess.Popen[str]] = {}
         self.relay = Relay(self._there)
         environment = clean_environment(
             RELAY_PORT=str(self.relay.port), RELAY_TARGET=str(self._target), POLYBOT_TEST_CLOCK=str(self._clock),
@@ -100,21 +100,27 @@ class RelayedDesk(Desk):
         )
 
     def inside(self, call: str) -> dict[str, Any]:
-        """Let the auditor run one function of `inside`; return what it printed.
+        """Let the auditor run one function of `inside`; return what it printed."""
+        self.ask("auditor", call)
+        return self.hear("auditor")
 
-        The auditor is a process of its own that stays: a Django start for each question would take half the time.
-        """
-        if self._auditor is None or self._auditor.poll() is not None:
-            self._auditor = self.start_inside("serve()", keys="fills")
-        assert self._auditor.stdin is not None and self._auditor.stdout is not None
-        self._auditor.stdin.write(call + "\n")
-        self._auditor.stdin.flush()
+    def ask(self, who: str, call: str) -> None:
+        """Give a helper one call. Helpers stay: a Django start for each would take half of a campaign's time."""
+        helper = self._helpers.get(who)
+        if helper is None or helper.poll() is not None:
+            helper = self._helpers[who] = self.start_inside("serve()", keys="fills" if who == "auditor" else "")
+        assert helper.stdin is not None
+        helper.stdin.write(call + "\n")
+        helper.stdin.flush()
+
+    def hear(self, who: str) -> dict[str, Any]:
+        """Return what the helper printed for its last call."""
         said: list[str] = []
-        for line in self._auditor.stdout:
+        for line in self._helpers[who].stdout or ():
             said.append(line)
             if line.startswith("{"):
-                return printed(line)
-        raise AssertionError(f"the auditor ended in {call}: {''.join(said)[-3000:]}")
+                return dict(json.loads(line))
+        raise AssertionError(f"the {who} ended: {''.join(said)[-3000:]}")
 
     def start_inside(self, call: str, *, keys: str = "") -> subprocess.Popen[str]:
         """`keys`: the role whose key files the process gets ("fills" may read, "trader" may sign)."""
@@ -187,18 +193,12 @@ class RelayedDesk(Desk):
         shutil.copytree(self.seen(self.data / "logs"), folder, dirs_exist_ok=True)
 
     def end(self) -> None:
-        if self._auditor is not None:
-            self._auditor.kill()
-            self._auditor.communicate()
+        for helper in self._helpers.values():
+            helper.kill()
+            helper.communicate()
         if self.process.poll() is None:
             try:
                 self.stop(limit_s=30)
             except subprocess.TimeoutExpired:
                 self.kill()
         self.relay.close()
-
-
-def printed(out: str) -> dict[str, Any]:
-    lines = [line for line in out.splitlines() if line.startswith("{")]
-    assert lines, out[-3000:]
-    return dict(json.loads(lines[-1]))

@@ -52,10 +52,10 @@ def say(**facts: Any) -> None:
 
 
 def serve() -> None:
-    """Be the auditor: run one call per line until the input ends. The role's keys are taken on once."""
+    """Be the auditor, who may read at the exchange, or the person: run one call per line until the input ends."""
     from polybot import roles
 
-    roles.install("fills")
+    roles.install(os.environ.get("POLYBOT_ROLE", ""))
     for line in sys.stdin:
         name, _, words = line.strip().partition("(")
         for attempt in range(5):
@@ -84,14 +84,14 @@ def account_new(name: str, kind: str, limit_s: float = 150) -> None:
     say(error=f"not ready: {account and (account.connection, account.connection_note, account.reconciled_at)}")
 
 
-def trade(seed: int, seconds: float, *, pace_s: float, enough: tuple[int, int], patience_s: float) -> None:
+def trade(  # noqa: PLR0917 - one line of text calls it
+    account_id: int, seed: int, seconds: float, pace_s: float, enough: tuple[int, int], patience_s: float
+) -> None:
     """Want orders at a pace, through the gate, and change one's mind about some; live through every outage.
 
-    The account's number comes on a line: everything is loaded while that is opened. With fewer than `enough`
-    orders (wanted, sent) by then it goes on for `patience_s` at most.
+    With fewer than `enough` orders (wanted, sent) by then it goes on for `patience_s` at most.
     """
     rng = random.Random(seed)
-    account_id = int(sys.stdin.readline())
     began = time.monotonic()
     wanted = refused = planned = 0
     outcomes = rng.sample(_tradable(), 8)
@@ -315,4 +315,4 @@ def sends_after_kill(account_id: int) -> None:
     say(killed_at=switch.at, broken=broken, first_bytes_15_s_later=late, confirmed_at=switch.confirmed_at)
 
 
-CALLS = {call.__name__: call for call in (account_new, begin, settle, sends_after_kill)}
+CALLS = {call.__name__: call for call in (account_new, begin, trade, settle, sends_after_kill)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db.models import F, Q
@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from markets.domain.trading import TradeStage
 from markets.domain.units import micro_from_decimal
 from markets.domain.views import BookView
+from markets.models import Market
 from markets.venues.base import VenueError
 from orders.domain.lifecycle import OPEN, OrderState
 from orders.models import Fill, Order, OrderSubmission, Position
@@ -123,6 +124,12 @@ def under_way(lanes: Mapping[int, Lane]) -> bool:
     if mine.exclude(state=OrderState.LIVE).exists() or mine.filter(cancel_requested_at__isnull=False).exists():
         return True
     return Fill.objects.filter(account_id__in=list(lanes)).exclude(settlement__in=("confirmed", "failed")).exists()
+
+
+def lasting_markets(now: datetime) -> list[int]:
+    """Return the open markets that the exchange does not end while a campaign runs, on however slow a machine."""
+    lasts = Q(closes_at=None) | Q(closes_at__gt=now + timedelta(hours=12))
+    return list(Market.objects.filter(lasts, state="open").order_by("pk").values_list("pk", flat=True))
 
 
 def sellable(lane: Lane) -> int:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from django.utils import timezone
+
 from markets.models import Market, Outcome
 from markets.venues.base import VenueError
 from orders.domain.chain import ENDED, ChainState
@@ -21,7 +23,7 @@ from orders.services.paper import paper_sync
 from orders.services.settlement import resolution_apply
 from tests.factories.markets import outcome_make
 from tests.factories.orders import account_make, paper_order, paper_trade, sent_order
-from tests.faults.services.desk_jobs import Clock, Job
+from tests.faults.services.desk_jobs import Clock, Job, lasting_markets
 from tests.orders.model.luck import Draws
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ def wish(lane: Lane, draws: Draws, clock: Clock) -> Job:
 
 def _another_market(lane: Lane) -> int:
     """Return a market that the lane does not trade: shares that trades move as well prove no lost transaction."""
-    others = Market.objects.filter(state="open", neg_risk=lane.outcome.market.neg_risk)
+    others = Market.objects.filter(pk__in=lasting_markets(timezone.now()), neg_risk=lane.outcome.market.neg_risk)
     others = others.exclude(pk=lane.outcome.market_id).order_by("pk")
     return int(others[lane.seed % others.count()].pk)
 

@@ -72,7 +72,7 @@ class World:
         batch = draws.random() < 0.25
         self.desk.all_well(account, now=self.began)
         Account.objects.filter(pk=account.pk).update(batch_orders=batch)
-        outcomes = self.desk.outcomes()
+        outcomes = self.desk.outcomes(pk__in=desk_jobs.lasting_markets(self.began))
         outcome = outcomes[(seed * 2 + draws.randint(0, 1)) % len(outcomes)]
         lane = Lane(seed, luck, Account.objects.get(pk=account.pk), outcome)
         gateway: Any = self.desk.gateway(account)
@@ -249,11 +249,11 @@ class World:
         mine.exclude(pk__in=late).update(reconciled_at=now)
         mine.filter(pk__in=late).update(reconciled_at=now - timedelta(seconds=126))
 
-    def stale(self, lane: Lane) -> set[str]:
+    def stale(self, lane: Lane, *, ago_s: float = 0.0) -> set[str]:
         if not self.faulty:
             return set()
         # From when the last refresh has grown too old until the next one may come.
-        return {what for start, end, what in lane.stale if start + 20 <= self.second < end + 20}
+        return {what for start, end, what in lane.stale if start + 20 <= self.second - ago_s < end + 20}
 
     # --- what goes wrong ---
 
@@ -288,7 +288,8 @@ class World:
         """I14, asked of the tables and not of the code that was to ask them. The limits are the contract's numbers."""
         if not desk_jobs.claimed_just_now(lane, self.now):
             return
-        stale = ["book"] if "book" in self.stale(lane) else []
+        # A book that was read right before it became stale is good for as long as its age allows.
+        stale = ["book"] if "book" in self.stale(lane) & self.stale(lane, ago_s=15) else []
         heard = StreamState.objects.values_list("last_alive_at", flat=True).get(pk=lane.account.pk)
         if heard is None or (self.now - heard).total_seconds() > 15:
             stale.append("user stream")
