@@ -73,14 +73,16 @@ class BacktestForm:
         return registry.STRATEGIES.get(self.strategy)
 
     @property
-    def parameter_groups(self) -> list[tuple[str, list[Input]]]:
+    def parameter_groups(self) -> list[tuple[str, list[Input], bool]]:
+        """Return the strategy's inputs by group, and whether one of them is wrong."""
         if self.known is None:
             return []
         prefix = f"{PARAMS}."
         errors = {path.removeprefix(prefix): words for path, words in self.errors.items() if path.startswith(prefix)}
-        return inputs_of(
+        groups = inputs_of(
             self.known.params, self.params, typed=self._typed(), errors=_at_inputs(errors, self.known.params)
         )
+        return [(group, inputs, any(item.error for item in inputs)) for group, inputs in groups]
 
     @property
     def option_groups(self) -> list[tuple[str, list[Input]]]:

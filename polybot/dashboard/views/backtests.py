@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
@@ -45,11 +44,10 @@ COLUMNS = (
 )
 
 
-def left_s(row: Any, now: datetime) -> float | None:
+def left_s(row: Any) -> float | None:
     """Return how long a running run still needs if it goes on as it did, in seconds; None while that is a guess."""
-    if row.started_at is None or row.progress < 0.02:
-        return None
-    return float((now - row.started_at).total_seconds() * (1 - row.progress) / row.progress)
+    took = took_s(row)
+    return None if took is None or row.progress < 0.02 else took * (1 - row.progress) / row.progress
 
 
 def may_run(request: HttpRequest) -> bool:
@@ -128,7 +126,7 @@ def backtest_new(
         "may": may,
         "why": "" if may else "a key or person with the scope trade may run backtests; you may read them",
     }
-    return render(request, "dashboard/backtest_new.html", context, status=422 if form.errors else 200)
+    return render(request, "dashboard/backtest_new.html", context)
 
 
 def _like(run_id: str) -> Any | None:
@@ -153,7 +151,7 @@ def backtest(request: HttpRequest, run_id: int) -> HttpResponse:
         "word": word,
         "shape": shape,
         "took": took_s(row),
-        "left": left_s(row, desk.now) if row.state == "running" else None,
+        "left": left_s(row) if row.state == "running" else None,
         "before": runs.waiting_before(row) if row.state == "queued" else 0,
         "settings": _settings(row),
         "changed": _changed(row),
