@@ -8,6 +8,9 @@ from celery.signals import worker_init, worker_ready, worker_shutdown
 from polybot.logs import connect_tasks
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "polybot.settings.base")
+# Celery would run Django's checks in every worker and ignore their answers, for which all pages and numpy are loaded:
+# about 18 MB and a second each. What must not be wrong is refused below, by `refuse_bad_configuration`.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 app = Celery("polybot")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -1,4 +1,4 @@
-"""`manage.py backtest STRATEGY --data MARKET[:DAY] …`: a run from the terminal, here or in the backtests process.
+"""`manage.py backtest STRATEGY --market MARKET[:DAY] …`: a run from the terminal, here or in the backtests process.
 
 Ctrl-C cancels a run and keeps what was replayed. With --json one object goes to stdout and everything else to stderr.
 """
@@ -37,7 +37,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("strategy", help="a name in the library")
         parser.add_argument(
-            "--data",
+            "--market",
             action="append",
             required=True,
             metavar="MARKET[:DAY]",
@@ -60,7 +60,7 @@ class Command(BaseCommand):
             run_id = jobs.backtest_ask(
                 strategy=options["strategy"],
                 params=_nested(options["param"], "--param"),
-                data=_recordings(options["data"]),
+                data=_recordings(options["market"]),
                 options=_options(options),
                 by=getpass.getuser(),
                 name=options["name"],

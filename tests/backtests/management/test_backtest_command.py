@@ -42,7 +42,7 @@ def said(*words: str, **options: Any) -> str:
 
 
 def test_it_runs_here_and_says_what_came_out(stub: StubReplay) -> None:
-    text = said("--data", "test.thing-1", "--param", "size=7", "--seed", "4", "--no-bands", "--name", "by hand")
+    text = said("--market", "test.thing-1", "--param", "size=7", "--seed", "4", "--no-bands", "--name", "by hand")
     assert "done" in text and "P&L +0.09 $" in text and "1 orders, 1 fills, 24 events" in text
     row = BacktestRun.objects.get()
     assert (row.seed, row.request["params"]["size"], row.name, len(stub.seen)) == (4, "7", "by hand", 1)
@@ -50,7 +50,7 @@ def test_it_runs_here_and_says_what_came_out(stub: StubReplay) -> None:
 
 def test_patterns_name_several_recordings_and_options_reach_the_request() -> None:
     said(
-        "--data", f"test.*:{DAY}", "--mode", "fast", "--capital", "50", "--option", "latency.order_ms=9", "--tag", "a",
+        "--market", f"test.*:{DAY}", "--mode", "fast", "--capital", "50", "--option", "latency.order_ms=9", "--tag", "a",
         "--option", "queue=neutral", "--no-bands",
     )  # fmt: skip
     row = BacktestRun.objects.get()
@@ -60,7 +60,7 @@ def test_patterns_name_several_recordings_and_options_reach_the_request() -> Non
 
 
 def test_json_is_one_object_on_stdout() -> None:
-    found = json.loads(said("--data", "test.thing-1", "--no-bands", "--json"))
+    found = json.loads(said("--market", "test.thing-1", "--no-bands", "--json"))
     assert (found["state"], found["fills"], found["pnl"], found["partial"]) == ("done", 1, "0.087655", False)
     assert Path(found["trades_csv"]).read_text().startswith("time,")
     assert len(found["result_digest"]) == 64
@@ -69,12 +69,12 @@ def test_json_is_one_object_on_stdout() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--data", "test.other"], "nothing is recorded of test.other"),
-        (["--data", "test.thing-1:2020-01-01"], "nothing is recorded of test.thing-1:2020-01-01"),
-        (["--data", "test.thing-1", "--param", "size=-1"], "--param size"),
-        (["--data", "test.thing-1", "--param", "size"], "write it as path=value"),
-        (["--data", "test.thing-1", "--mode", "guess"], "mode: "),
-        (["--data", "test.thing-1", "--profile", "reckless"], "no risk profile 'reckless'"),
+        (["--market", "test.other"], "nothing is recorded of test.other"),
+        (["--market", "test.thing-1:2020-01-01"], "nothing is recorded of test.thing-1:2020-01-01"),
+        (["--market", "test.thing-1", "--param", "size=-1"], "--param size"),
+        (["--market", "test.thing-1", "--param", "size"], "write it as path=value"),
+        (["--market", "test.thing-1", "--mode", "guess"], "mode: "),
+        (["--market", "test.thing-1", "--profile", "reckless"], "no risk profile 'reckless'"),
     ],
 )
 def test_what_is_wrong_is_named_before_anything_starts(words: list[str], expected: str) -> None:
@@ -86,7 +86,7 @@ def test_what_is_wrong_is_named_before_anything_starts(words: list[str], expecte
 def test_a_failure_ends_with_its_code(stub: StubReplay) -> None:
     stub.stopped = "the strategy raised 5 times in a row"
     with pytest.raises(SystemExit) as ended:
-        said("--data", "test.thing-1", "--no-bands")
+        said("--market", "test.thing-1", "--no-bands")
     assert ended.value.code == command.FAILED
 
 
@@ -94,7 +94,7 @@ def test_ctrl_c_cancels_and_keeps_the_part(stub: StubReplay) -> None:
     before = signal.getsignal(signal.SIGINT)
     stub.at = lambda fraction: os.kill(os.getpid(), signal.SIGINT) if fraction == 0.5 else None
     with pytest.raises(SystemExit) as ended:
-        said("--data", "test.thing-1")
+        said("--market", "test.thing-1")
     row = BacktestRun.objects.get()
     assert ended.value.code == command.CANCELED
     assert (row.state, row.partial, row.fills) == (State.CANCELED, True, 1)
@@ -104,7 +104,7 @@ def test_ctrl_c_cancels_and_keeps_the_part(stub: StubReplay) -> None:
 def test_a_job_is_left_to_the_process_of_backtests(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
     monkeypatch.setattr(command, "run_soon", sent.append)
-    text = said("--data", "test.thing-1", "--job")
+    text = said("--market", "test.thing-1", "--job")
     assert "queued" in text and sent == [BacktestRun.objects.get().pk]
 
 
@@ -133,7 +133,7 @@ def test_a_job_is_followed_to_its_end_and_ctrl_c_cancels_it(stub: StubReplay, mo
     stub.at = at
     monkeypatch.setattr(command, "run_soon", sent)
     with pytest.raises(SystemExit) as ended:
-        said("--data", "test.thing-1", "--job", "--wait")
+        said("--market", "test.thing-1", "--job", "--wait")
     threads[0].join(10)
     assert ended.value.code == command.CANCELED
     assert BacktestRun.objects.get().state == State.CANCELED
