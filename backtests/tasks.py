@@ -12,7 +12,7 @@ from celery import group, shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from backtests.services import claims, run, trials
+from backtests.services import claims, parity, run, trials
 
 QUEUE = "backtests"  # settings.CELERY_TASK_ROUTES sends replays there
 
@@ -36,6 +36,8 @@ def sweep_runs() -> None:
     trials.searches_recover(now=now)
     for search_id, count in trials.searches_unsent(now=now):
         search_soon(search_id, count)
+    for parity_id in parity.parities_recover(now=now):
+        parity_soon(parity_id)
 
 
 def run_soon(run_id: int) -> None:
@@ -64,3 +66,18 @@ def search_soon(search_id: int, count: int = trials.AT_ONCE) -> None:
         log.warning("search waits for the sweep", extra={"search": search_id, "problem": str(error)[:200]})
         return
     trials.search_sent(search_id, now=timezone.now())
+
+
+@shared_task(acks_late=False, soft_time_limit=run.LONGEST_S + 600, time_limit=run.LONGEST_S + 1200)
+def compare_run(parity_id: int) -> None:
+    """Hold one run of a strategy against its replay. Repeated, it does nothing."""
+    run.process_step_back()
+    parity.parity_work(parity_id)
+
+
+def parity_soon(parity_id: int) -> None:
+    """Wake the worker for a comparison. If the broker is down the sweep does it later."""
+    try:
+        compare_run.delay(parity_id)
+    except OperationalError as error:
+        log.warning("comparison waits for the sweep", extra={"parity": parity_id, "problem": str(error)[:200]})

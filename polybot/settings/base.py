@@ -138,7 +138,7 @@ CELERY_TASK_ROUTES = {
 } | {
     # One niced process of its own: these may run for hours.
     name: {"queue": "backtests"}
-    for name in ("backtests.tasks.run_backtest", "backtests.tasks.run_trial")
+    for name in ("backtests.tasks.run_backtest", "backtests.tasks.run_trial", "backtests.tasks.compare_run")
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from backtests.domain.paper_record import PaperRecord, RecordError, records_read
 from backtests.domain.parity import Parity, parity_check
 from backtests.domain.request import BacktestRequest, DataRef, Fees
+from backtests.models import ParityRun
+from backtests.services import parity
 from markets.domain.tape import Tape
 from markets.domain.units import Usd, micro_from_decimal
 from markets.selectors.catalogue import market_facts
@@ -85,7 +89,7 @@ def _compare(run: PaperRun, record: PaperRecord, tapes: list[Tape]) -> Parity:
 
 
 def test_a_paper_run_is_repeated_decision_by_decision_and_fill_by_fill(
-    tmp_path: Path, backtest_folder: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, backtest_folder: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     run = paper_run(tmp_path / "records", monkeypatch, ticks=16, strategy="market_making", parameters=MAKER)
     record, tapes = _record(run), _tapes(run, backtest_folder)
@@ -111,6 +115,40 @@ def test_a_paper_run_is_repeated_decision_by_decision_and_fill_by_fill(
     broken = _compare(run, replace(record, ticks=tuple(ticks)), tapes)
     assert broken.difference is not None and broken.difference.what == "a decision"
     assert broken.difference.at_ns == ticks[late].at_ns
+
+    _pages_show_it(run, settings, monkeypatch)
+
+
+def _pages_show_it(run: PaperRun, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same comparison as a job, asked for and read on pages."""
+    settings.DECISION_RECORD_DIR = run.folder
+    monkeypatch.setattr("polybot.dashboard.parity_actions.parity_soon", lambda parity_id: None)
+    run_id = StrategyRun.objects.get(strategy=run.strategy).pk
+    account = Account.objects.get(pk=run.strategy.account_id)
+    client = Client()
+    client.force_login(account.owner)
+    page = client.get(reverse("desk:parities")).content.decode()
+    assert run.strategy.name in page and "Compare" in page
+    assert client.post(reverse("desk:parity_start"), {"run": "999"}).url == reverse("desk:parities")
+    answer = client.post(reverse("desk:parity_start"), {"run": str(run_id)})
+    row = ParityRun.objects.get()
+    assert answer.url == reverse("desk:parity", args=[row.pk])
+    assert "after the backtests that wait" in client.get(answer.url).content.decode()
+    assert parity.parity_work(row.pk) and not parity.parity_work(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.error, row.holds) == ("done", "", True)
+    assert len(row.result["orders"]) == Order.objects.count()
+    page = client.get(answer.url).content.decode()
+    assert "Identical." in page and "Backtest filled" in page
+    assert row.result["decisions"][0] in page
+    assert client.get(reverse("desk:parity", args=[999])).status_code == 404
+
+    settings.DECISION_RECORD_DIR = None
+    refused = parity.parity_ask(run_id, by="test", now=row.created_at)
+    parity.parity_work(refused)
+    assert "switched off" in ParityRun.objects.get(pk=refused).error
+    with pytest.raises(parity.ParityRefused):
+        parity.parity_ask(10**6, by="test", now=row.created_at)
 
 
 def test_a_record_without_the_run_is_refused() -> None:
