@@ -94,6 +94,10 @@ def _problems(markets: Sequence[Replayed], *, end_ns: int) -> list[str]:
         if market.mirrored is not None:
             other = market.facts.outcomes[market.mirrored].label or _NAMES[market.mirrored]
             found.append(f"{name}: only one outcome was recorded; the book of {other} is its mirror")
+        if all(market.seen.book(outcome, 0) is None for outcome in (0, 1)):
+            found.append(f"{name}: no whole book was recorded, so its changes mean nothing and nobody could trade")
+        elif market.seen.unsure(end_ns) != market.seen.gaps:
+            found.append(f"{name}: after its last gap no whole book was recorded; entries were refused from there on")
         if market.seen.crossed:
             found.append(f"{name}: its book was crossed at {market.seen.crossed} looks; nothing traded on it then")
         if market.seen.rows.dropped:

@@ -214,6 +214,27 @@ def test_after_a_gap_nothing_is_sure_until_the_next_book():
     assert [(m, (a - START_NS) // MS, (b - START_NS) // MS) for m, a, b in result.gaps] == [(0, 1_100, 4_500)]
 
 
+def test_a_tape_without_a_whole_book_says_why_nothing_was_traded():
+    never = TapeMaker(facts_make()).level(0, YES, Side.BUY, "0.50", "10").level(3_000, YES, Side.BUY, "0.49", "10")
+    result = replay(never.tape(), buying())
+    assert len(result.orders) == 0 and any("no whole book was recorded" in words for words in result.problems)
+    lost = maker().gap(100).level(3_000, YES, Side.BUY, "0.49", "10").tape()
+    assert any("after its last gap" in words for words in replay(lost, buying()).problems)
+    between = replace(
+        maker().level(9_000, YES, Side.BUY, "0.49", "10").tape(), gaps=((START_NS + MS, START_NS + 2 * MS),)
+    )
+    assert any("after its last gap" in words for words in replay(between, buying()).problems)
+
+
+def test_days_of_one_market_follow_each_other_with_a_gap_between():
+    first = maker().trade(1_000, YES, Side.SELL, "0.49", "5").level(2_000, YES, Side.BUY, "0.48", "1").tape()
+    second = TapeMaker(facts_make()).book(900_000, bids=BIDS, asks=ASKS).trade(901_000, YES, Side.SELL, "0.49", "5")
+    result = replay([second.level(903_000, YES, Side.BUY, "0.48", "1").tape(), first], buying(), interval_ms=1_000)
+    assert len(result.markets) == 1 and result.holdings[0].size == micro(10)
+    assert [(a - START_NS) // MS for _, a, b in result.gaps] == [2_000]
+    assert result.funnel.placed == 1  # it rests over the gap and keeps its place
+
+
 def test_an_order_that_arrives_in_a_gap_waits_for_the_book():
     quotes = Decision(quotes=(quote(1, Side.BUY, "0.50", "10"),))
     base = maker().gap(100)
