@@ -23,6 +23,7 @@ CONVERGES_WITHIN_S = 60.0
 PACE_S = 0.25
 ENOUGH = (5, 3)  # orders wanted and sent; a schedule with fewer proves nothing
 PATIENCE_S = 40.0
+FIRST_WITHIN_S = 30.0
 START_LIMIT_S = 400.0
 COPIES = 2  # of one fault of the exchange, laid at once: each meets a request, if there is one
 KINDS = ("proxy", "eoa", "safe", "deposit_beacon")
@@ -60,7 +61,8 @@ class Campaign:
         began = time.monotonic()
         self._account_open(seed)
         desk.inside(f"begin({self.account})")
-        desk.ask("person", f"trade({self.account}, {seed}, {LASTS_S + 2}, {PACE_S}, {ENOUGH}, {PATIENCE_S})")
+        desk.ask("person", f"trade({self.account}, {seed}, {LASTS_S + 5}, {PACE_S}, {ENOUGH}, {PATIENCE_S})")
+        desk.inside(f"wait_sent({self.account}, {ENOUGH[1]}, {FIRST_WITHIN_S})")
         opened = time.monotonic()
         faults = schedule_of(seed, without)
         self._trouble(faults)

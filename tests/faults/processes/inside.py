@@ -125,6 +125,14 @@ def _sent(account_id: int) -> int:
     return SendAttempt.objects.filter(order__account_id=account_id, kind="post").count()
 
 
+def wait_sent(account_id: int, count: int, limit_s: float) -> None:
+    """Wait until so many requests have left: what goes wrong is to meet somebody who trades."""
+    end = time.monotonic() + limit_s
+    while (sent := _sent(account_id)) < count and time.monotonic() < end:
+        time.sleep(0.2)
+    say(sent=sent)
+
+
 def race(account_id: int, seconds: float) -> None:
     """Eight at once want orders of the same account, as fast as they can."""
     outcomes, wanted = _tradable()[:4], [0] * 8
@@ -315,4 +323,4 @@ def sends_after_kill(account_id: int) -> None:
     say(killed_at=switch.at, broken=broken, first_bytes_15_s_later=late, confirmed_at=switch.confirmed_at)
 
 
-CALLS = {call.__name__: call for call in (account_new, begin, trade, settle, sends_after_kill)}
+CALLS = {call.__name__: call for call in (account_new, begin, trade, wait_sent, settle, sends_after_kill)}
