@@ -304,7 +304,8 @@ def queue_ahead(book: Any, depth: Any, which: int, side: int, tick: int) -> int:
     """Return the displayed size at our price; deeper than a full view shows, the side's largest level."""
     there = depth[at.DISPLAYED, which, side, tick]
     levels = book[which, at.B_BID_LEVELS] if side == 1 else book[which, at.B_ASK_LEVELS]
-    if there > 0 or levels < VIEW_DEPTH:
+    best = book[which, at.B_BID] if side == 1 else book[which, at.B_ASK]
+    if there > 0 or levels < VIEW_DEPTH or (side == 1 and tick > best) or (side == 0 and tick < best):
         return int(there)
     largest, deeper = 0, True
     for other in range(depth.shape[3]):

@@ -29,9 +29,9 @@ WORLD = 75
 (
     M_STEP, M_TOP, M_MINIMUM, M_FEE, M_CLOSES, M_STATE, M_MIRROR, M_TRADES, M_CURSOR, M_LENGTH,
     M_MORE, M_CLOCK, M_NEXT, M_NEXT_SEEN, M_NEXT_END, M_PAY_YES, M_PAY_NO, M_PAID, M_SETTLE, M_GROUP,
-    M_ENTRY, M_BASE, M_TICKED, M_EVENT,
-) = range(24)  # fmt: skip
-MARKET = 24
+    M_ENTRY, M_BASE, M_TICKED, M_EVENT, M_SHOWS,
+) = range(25)  # fmt: skip
+MARKET = 25
 OPEN, ENDED, SETTLED = 0, 1, 2  # M_STATE: trading, resolved at the venue, paid
 
 # book: the venue's side, then what we see of it

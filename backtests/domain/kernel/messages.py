@@ -46,6 +46,11 @@ def message_apply(
     top = market[one, at.M_TOP]
     mirrored = market[one, at.M_MIRROR]
     changed = 0
+    shown = market[one, at.M_NEXT_SEEN]
+    if world[at.W_SEENS] and shown <= look:
+        seen_take(world, market, book, seen, look)
+    elif shown > look and market[one, at.M_SHOWS]:
+        show(market, book, one)
     for row in range(first, end):
         what = kind[one, row]
         place, its_side = int(outcome[one, row]), int(side[one, row])
@@ -115,20 +120,15 @@ def message_apply(
             _resolve(world, market, book, orders, rings, one, now)
     market[one, at.M_CURSOR] = end
     world[at.W_EVENTS] += end - first
-    shown = market[one, at.M_NEXT_SEEN]
     if mirrored and changed:
         changed = 3
     if shown <= look and world[at.W_SEENS] == 0:
-        market[one, at.M_BASE] = market[one, at.M_TICKED]
-        for index in range(2):
-            which = 2 * one + index
-            book[which, at.B_SEEN] = book[which, at.B_STATE]
-            book[which, at.B_SEEN_TICK] = book[which, at.B_TICK]
-            if book[which, at.B_STATE] != at.STALE:
-                book[which, at.B_SEEN_BID] = book[which, at.B_BID]
-                book[which, at.B_SEEN_ASK] = book[which, at.B_ASK]
-                if changed >> index & 1:
-                    book[which, at.B_SEEN_AT] = shown
+        # Nobody looks before `look`, so the books are copied then, once.
+        market[one, at.M_SHOWS] = 1
+        if changed & 1:
+            book[2 * one, at.B_SEEN_AT] = shown
+        if changed & 2:
+            book[2 * one + 1, at.B_SEEN_AT] = shown
         return
     row = world[at.W_SEENS]
     world[at.W_SEENS] = row + 1
@@ -145,9 +145,22 @@ def message_apply(
         seen[row, column + 3] = book[which, at.B_TICK]
 
 
-@inlined
+def show(market: Any, book: Any, one: int) -> None:
+    """Show a market's books as they are at the venue now."""
+    market[one, at.M_SHOWS] = 0
+    market[one, at.M_BASE] = market[one, at.M_TICKED]
+    for which in range(2 * one, 2 * one + 2):
+        book[which, at.B_SEEN] = book[which, at.B_STATE]
+        book[which, at.B_SEEN_TICK] = book[which, at.B_TICK]
+        book[which, at.B_SEEN_BID] = book[which, at.B_BID]
+        book[which, at.B_SEEN_ASK] = book[which, at.B_ASK]
+
+
 def seen_take(world: Any, market: Any, book: Any, seen: Any, until: int) -> None:
     """Show what arrived by `until`; keep the rest in its order."""
+    for one in range(market.shape[0]):
+        if market[one, at.M_SHOWS]:
+            show(market, book, one)
     kept = 0
     for row in range(world[at.W_SEENS]):
         if seen[row, at.V_AT] > until:
