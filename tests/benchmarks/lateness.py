@@ -196,6 +196,7 @@ class worker:
         self._process = subprocess.Popen(
             [*self._plan.command, *self._more],
             cwd=PROJECT, env={**os.environ, **extra}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True,  # as under `up`: the kernel may share its time between sessions first
         )  # fmt: skip
         threading.Thread(target=self._read, daemon=True).start()
         if not self._ready.wait(120):
