@@ -31,6 +31,7 @@ def stub(backtest_folder: Path, monkeypatch: pytest.MonkeyPatch) -> StubReplay:
     replay = StubReplay()
     monkeypatch.setattr(run, "engine_of", lambda mode: replay)
     monkeypatch.setattr(run, "_report", lambda *_: None)
+    monkeypatch.setattr(run, "LOOKAHEAD_S", -1.0)  # its replays would be counted
     monkeypatch.setattr(run, "TELL_EVERY_S", 0.0)
     return replay
 

@@ -26,6 +26,7 @@ def desk(backtest_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install()
     monkeypatch.setattr(run, "engine_of", lambda mode: StubReplay())
     monkeypatch.setattr(run, "_report", lambda *_: {})
+    monkeypatch.setattr(run, "LOOKAHEAD_S", -1.0)  # its replays would be counted
 
 
 def asked(**values: Any) -> int:

@@ -34,6 +34,7 @@ def folder(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> St
     replay = StubReplay()
     monkeypatch.setattr(run, "engine_of", lambda mode: replay)
     monkeypatch.setattr(run, "_report", lambda *_: None)
+    monkeypatch.setattr(run, "LOOKAHEAD_S", -1.0)
     monkeypatch.setattr("polybot.dashboard.backtest_actions.run_soon", lambda run_id: None)
     return replay
 
