@@ -98,7 +98,7 @@ def _compile() -> Callable[[int], int]:
     copy = FunctionType(step.__code__, scope, step.__name__)
     copy.__module__ = __name__
     with kept_with(loop.run):
-        made = everything.cfunc(types.int64(types.int64), cache=True, _nrt=False)(copy)
+        made = everything.cfunc(types.int64(types.int64), cache=True)(copy)
     function: Any = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(made.address)
     function.keeps = made
     checked: Callable[[int], int] = function
