@@ -51,8 +51,8 @@ def test_it_runs_here_and_says_what_came_out(stub: StubReplay) -> None:
 
 def test_patterns_name_several_recordings_and_options_reach_the_request() -> None:
     said(
-        "--market", f"test.*:{DAY}", "--mode", "fast", "--capital", "50", "--option", "latency.order_ms=9", "--tag", "a",
-        "--option", "queue=neutral", "--no-bands",
+        "--market", f"test.*:{DAY}", "--mode", "fast", "--capital", "50",
+        "--option", "latency.order_ms=9", "--tag", "a", "--option", "queue=neutral", "--no-bands",
     )  # fmt: skip
     row = BacktestRun.objects.get()
     assert [item["market"] for item in row.data] == ["test.thing-1", "test.thing-2"]
