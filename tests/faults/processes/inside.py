@@ -9,6 +9,7 @@ import ast
 import json
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -24,6 +25,7 @@ from django.db import Error, connection
 from django.db.models import Count, Q
 from django.utils import timezone
 
+from alerts.models import AuditEvent
 from markets.domain.instruments import Side
 from markets.domain.units import Price, Shares, micro_from_decimal
 from markets.models import Outcome
@@ -289,7 +291,18 @@ def settle(account_id: int, limit_s: float) -> None:
         unknown=OrderSubmission.objects.filter(order__account_id=account_id, unknown_attempts__gt=0).count(),
         state=str(Account.objects.get(pk=account_id).trading_state),
         why=Account.objects.get(pk=account_id).trading_state_reason,
+        stories={said: _story(int(found[1])) for said in broken[:3] if (found := re.search(r"order (\d+)", said))},
     )  # fmt: skip
+
+
+def _story(order_id: int) -> list[str]:
+    """Return what the journal, the attempts and the row say about an order, for a failure's report."""
+    events = AuditEvent.objects.filter(subject_kind="order", subject_id=str(order_id)).order_by("id")
+    told = [f"{e.at:%H:%M:%S.%f} {e.kind}: {e.message}" for e in events]
+    attempts = SendAttempt.objects.filter(order_id=order_id).order_by("claimed_at")
+    told += [f"{a.claimed_at:%H:%M:%S.%f} {a.kind} {a.number}: {a.answer} {a.code}" for a in attempts]
+    fields = ("reads", "next_read_ms", "ending", "matched_claim", "missing_reads", "missing_since")
+    return [*told, *(str(row) for row in OrderSubmission.objects.filter(pk=order_id).values(*fields))]
 
 
 def _broken(account_id: int) -> list[str]:
