@@ -50,13 +50,16 @@ def state_encode(status: BookStatus, confirmed_ms: int) -> str:
 
 
 def book_with_state(raw: bytes, state: bytes | None) -> BookView:
-    """Join the latest picture with the latest word on its status; the later confirmation wins."""
+    """Join the latest picture with the latest word on its status, which is written with every picture and between.
+
+    Its time counts even when it is the earlier one: a picture's may be from a clock that was ahead and was set back.
+    """
     view = book_decode(raw)
     if state is None:
         return view
     name, _, confirmed = state.decode().partition(":")
     status = _STATUSES.get(name, BookStatus.STALE)
-    confirmed_ms = max(view.confirmed_ms, int(confirmed)) if confirmed.isdecimal() else view.confirmed_ms
+    confirmed_ms = int(confirmed) if confirmed.isdecimal() else view.confirmed_ms
     if status is view.status and confirmed_ms == view.confirmed_ms:
         return view
     return msgspec.structs.replace(view, status=status, confirmed_ms=confirmed_ms)
