@@ -37,6 +37,7 @@ def parity(request: HttpRequest, parity_id: int) -> HttpResponse:
     row = parity_get(parity_id, account_ids=[account.id for account in desk.accounts])
     if row is None:
         raise Http404("no such comparison")
+    desk.show(row.account_id)
     result = row.result or {}
     word, shape = STATES[row.state]
     context = {

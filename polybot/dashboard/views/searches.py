@@ -12,6 +12,7 @@ from backtests.domain.options import request_load
 from backtests.domain.request import RequestError
 from backtests.selectors import runs, searches
 from polybot.dashboard import words
+from polybot.dashboard.frame import desk_of
 from polybot.dashboard.search_form import METHODS, OBJECTIVES, SearchForm
 from polybot.dashboard.tables import Column, Table
 from polybot.dashboard.views.backtests import may_run
@@ -62,6 +63,7 @@ def search_new(request: HttpRequest, run_id: int, *, form: SearchForm | None = N
         raise Http404("no such backtest")
     if form is None:
         form = form_of(row)
+    desk_of(request).show_recorded()
     may = may_run(request)
     context = {
         "row": row,
@@ -85,6 +87,7 @@ def search(request: HttpRequest, search_id: int) -> HttpResponse:
     row = searches.search_get(search_id)
     if row is None:
         raise Http404("no such search")
+    desk_of(request).show_recorded()
     counts = searches.trial_counts(row.pk)
     word, shape = words.BACKTEST_STATES[row.state]
     over = counts.get("done", 0) + counts.get("failed", 0)
