@@ -59,9 +59,12 @@ def live_questions(mine: str, recent_orders: str) -> tuple[Question, ...]:
             "I5",
             "order {0}",
             "has an unknown outcome, {1} of {2} filled, and sets aside only {3}",
-            f"""SELECT o.id, o.filled_size, o.size, o.reserved FROM orders_order o WHERE {recent_orders}
-            AND o.state = ANY(%(unresolved)s) AND o.reserved < CASE WHEN o.side = 'sell' THEN o.size - o.filled_size
-                ELSE TRUNC(o.price * (o.size - o.filled_size), 6) END""",  # noqa: S608
+            # A trade that failed to settle counts as matched at the venue: only the rest can still trade.
+            f"""SELECT o.id, told.size, o.size, o.reserved FROM orders_order o CROSS JOIN LATERAL (
+                SELECT COALESCE(SUM(f.size), 0) AS size FROM orders_fill f WHERE f.order_id = o.id
+            ) told WHERE {recent_orders}
+            AND o.state = ANY(%(unresolved)s) AND o.reserved < CASE WHEN o.side = 'sell' THEN o.size - told.size
+                ELSE TRUNC(o.price * (o.size - told.size), 6) END""",  # noqa: S608
             {"unresolved": _UNRESOLVED},
         ),
         (
