@@ -32,7 +32,7 @@ from orders.domain.lifecycle import OPEN, OrderState, TradingState
 from orders.domain.submission import Step, Submission
 from orders.models import Account, Order, OrderSubmission, Position
 from orders.services import keyholder
-from orders.services.attach import end_when_booked, told_size, venue_order_attach
+from orders.services.attach import end_when_booked, order_found, told_size, venue_order_attach
 from orders.services.faults import faultpoint
 from orders.services.kill import killed, killed_for_share
 from orders.services.legs import legs_ingest
@@ -169,6 +169,8 @@ def _after_read(order_id: int, *, listed: bool, traded: bool, result: Resolved, 
                 order, row, before, submission.after_empty_read(before, started_ms=milliseconds(now)), now=now
             )
             faultpoint("unknown.noted")
+        else:
+            order_found(order, now=now)  # a trade shows that the venue took it, even one that failed to settle
         return
     _followed(order, row, before, listed=listed, now=now)
 
