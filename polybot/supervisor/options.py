@@ -25,6 +25,7 @@ class UpOptions:
     seed: int | None
     rate: float | None
     record: Path | None = None
+    compiles: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,11 @@ def parse_up(arguments: list[str], *, project: Path, environment: dict[str, str]
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the local exchange's order flow")
     parser.add_argument("--rate", type=_positive, metavar="N", help="messages per second of the local exchange")
     parser.add_argument("--record", metavar="DIR", help="write what the feed hears into files there")
+    parser.add_argument(
+        "--no-compile",
+        action="store_true",
+        help="leave the loops of fast backtests uncompiled: the first fast backtest then waits for them",
+    )
     words = parser.parse_args(arguments)
     replay = tuple(Path(word).expanduser().resolve() for word in words.replay)
     for path in replay:
@@ -67,6 +73,7 @@ def parse_up(arguments: list[str], *, project: Path, environment: dict[str, str]
         seed=words.seed,
         rate=words.rate,
         record=Path(words.record).expanduser().resolve() if words.record else None,
+        compiles=not words.no_compile,
     )
 
 

@@ -110,7 +110,8 @@ class Desk:
         if self.fleet.stop_asked:
             return 0
         self._say_ready()
-        self.fleet.start(plan.kernels_plan(project=self.project), self.environment)
+        if self.options.compiles:
+            self.fleet.start(plan.kernels_plan(project=self.project), self.environment)
         while not self.fleet.stop_asked:
             self.fleet.turn(1.0)
             self._check_signs_of_life()
