@@ -69,7 +69,7 @@ def test_a_page_about_one_order_wears_the_colours_of_its_account(desk: DeskRows,
 def test_every_change_is_a_post(desk: DeskRows, staff: Client) -> None:
     arguments = {"market_id": desk.market.pk, "order_id": desk.orders["open"].pk, "strategy_id": desk.strategy.pk}
     arguments |= {"halt_id": desk.halt.pk, "key_id": 1, "version": 1, "decision_id": 1, "verdict_id": 1, "event_id": 1}
-    arguments |= {"drift_id": 1, "account_id": desk.account.pk, "plan_id": 1, "action_id": 1, "run_id": 1}
+    arguments |= {"drift_id": 1, "account_id": desk.account.pk, "plan_id": 1, "action_id": 1, "run_id": 1, "search_id": 1}
     actions = [p for p in urls.urlpatterns if not str(p.pattern).endswith("/") and str(p.pattern)]
     assert len(actions) > 15
     for pattern in actions:
