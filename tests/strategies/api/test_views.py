@@ -14,6 +14,7 @@ from django.utils import timezone
 from orders.models import Order
 from orders.services.paper import paper_sync
 from polybot.identity import keys
+from strategies.library.registry import STRATEGIES
 from strategies.models import StrategyConfig
 from strategies.services import states
 from strategies.services.runner import tick
@@ -142,7 +143,8 @@ def test_decisions_universe_and_results_of_a_traded_strategy(client: Client, acc
 
 def test_the_kinds_of_strategies_are_described(client: Client) -> None:
     status, found = call(client, "get", "strategy-classes")
-    assert (status, [one["name"] for one in found]) == (200, ["market_making", "mean_reversion", "idle"])
+    assert (status, [one["name"] for one in found]) == (200, list(STRATEGIES))
+    assert {"market_making", "mean_reversion", "idle"} < set(STRATEGIES)
     assert "book" in found[0]["wakes"]
 
 
