@@ -78,6 +78,7 @@ class Exchange:
                 self._resolution,
                 rate=options.rate,
                 protocol_v2=options.protocol_v2,
+                fair_game=options.fair_game,
             )
         self._source.start(saved.source if saved else None)
         if saved:

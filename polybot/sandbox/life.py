@@ -39,11 +39,13 @@ class Life:
         *,
         rate: float,
         protocol_v2: bool = False,
+        fair_game: bool = False,
     ) -> None:
         self._core = core
         self._announcer = announcer
         self._resolution = resolution
         self.rate = rate
+        self._fair_game = fair_game
         self._slots = len(ALL_SLOTS) if protocol_v2 else len(SLOTS)
         self.epoch_ms = core.now
         self._rng = random.Random(f"{core.seed}:life")
@@ -220,7 +222,7 @@ class Life:
     def _list(self, slot: int, generation: int, created_ms: int, *, open_: bool) -> Living:
         core = self._core
         invention = invent(core.seed, slot, generation, created_ms)
-        living = Living.begin(slot, generation, invention, core.now)
+        living = Living.begin(slot, generation, invention, core.now, fair_game=self._fair_game)
         core.list_event(invention.event, invention.markets, [LiveEngine() for _ in invention.markets])
         self._living[slot] = living
         if open_:

@@ -3,9 +3,10 @@
 Opinions are log-odds and probabilities, floats throughout; nothing here is money. Seeded: the same event ends the
 same way whenever it is drawn with the same opinions.
 
-Opinions are fair: whatever moves one, its expected probability is what it was, so nothing is earned by always buying
-what is cheap. With odds p that a step up makes p+ and a step down p-, up is drawn with (p - p-) / (p+ - p-). Markets
-that move together share one draw, so this holds for the one that was moved and nearly for its neighbours.
+Opinions may be asked to be fair (`fair_game`): whatever moves one, its expected probability is what it was, so nothing
+is earned by always buying what is cheap. With odds p that a step up makes p+ and a step down p-, up is drawn with
+(p - p-) / (p+ - p-). Markets that move together share one draw, so this holds for the one that was moved and nearly
+for its neighbours. Otherwise steps are even in log-odds, which leans a little away from certainty.
 """
 
 from __future__ import annotations
@@ -37,12 +38,13 @@ class Living:
     exclusive: bool
     together: bool
     weight: float
+    fair_game: bool = False  # steps leave the expected probability as it is; else they are even in log-odds
     winners: list[bool] | None = None  # drawn when the end begins
     touched_ms: list[float] = field(default_factory=list)
     naming_ms: int | None = None
 
     @classmethod
-    def begin(cls, slot: int, generation: int, invention: Invention, now_ms: int) -> Living:
+    def begin(cls, slot: int, generation: int, invention: Invention, now_ms: int, *, fair_game: bool = False) -> Living:
         if invention.exclusive:
             z = [math.log(max(fair, 1e-4)) for fair in invention.fair]
         else:
@@ -56,6 +58,7 @@ class Living:
             exclusive=invention.exclusive,
             together=invention.together,
             weight=invention.weight,
+            fair_game=fair_game,
             touched_ms=[float(now_ms)] * len(z),
         )
 
@@ -74,7 +77,12 @@ class Living:
     def jump(self, index: int, rng: random.Random) -> None:
         """News: move one market, or all that have one cause, unless the end has begun."""
         if self.winners is None:
-            self._step(index, rng.uniform(0.15, 0.9), rng)
+            if self.fair_game:
+                self._step(index, rng.uniform(0.15, 0.9), rng)
+                return
+            shift = rng.choice((-1, 1)) * rng.uniform(0.15, 0.9)
+            for i in self._moving(index):
+                self.z[i] += shift
 
     def drift(self, index: int, at_ms: float, rng: random.Random, seed: int) -> None:
         """Move the opinion by what passed since it was last asked for; near the end, towards the truth."""
@@ -90,7 +98,12 @@ class Living:
                 target = 5.5 if (self.winners or [])[i] else (-3.0 if self.exclusive else -5.5)
                 self.z[i] += (target - self.z[i]) * pull
             return
-        self._step(index, abs(rng.gauss(0.0, 0.006 * math.sqrt(passed) * (2.5 if life < 3_600 else 1.0))), rng)
+        shock = rng.gauss(0.0, 0.006 * math.sqrt(passed) * (2.5 if life < 3_600 else 1.0))
+        if self.fair_game:
+            self._step(index, abs(shock), rng)
+            return
+        for i in self._moving(index):
+            self.z[i] = min(FURTHEST, max(-FURTHEST, self.z[i] + shock))
 
     def _step(self, index: int, size: float, rng: random.Random) -> None:
         """Move by `size` up or down, with the odds that leave the expected probability as it is."""

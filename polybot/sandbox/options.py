@@ -18,4 +18,5 @@ class ExchangeOptions:
     mined_ms: int = 800  # MATCHED to MINED
     confirmed_ms: int = 2_000  # MATCHED to CONFIRMED
     protocol_v2: bool = False  # also list events whose outcomes are position ids, traded on Exchange V3
+    fair_game: bool = False  # the house's opinion is a martingale: nobody who knows nothing can expect to win
     auto_redeem_ms: int = 60_000  # from resolution until users' winning shares are paid without their doing

@@ -38,7 +38,7 @@ class FairMarket:
 def fair_recording(path: Path, *, markets: int, seed: int) -> list[FairMarket]:
     """Write a recording in which `markets` markets begin and end; return them in the order of their ends."""
     clock = [START_MS]
-    exchange = Exchange(ExchangeOptions(seed=seed, rate=RATE), clock=lambda: clock[0])
+    exchange = Exchange(ExchangeOptions(seed=seed, rate=RATE, fair_game=True), clock=lambda: clock[0])
     old = {market.condition_id for market in exchange.markets()}
     frames: list[tuple[int, dict[str, Any]]] = []
     heard: dict[str, int] = {}

@@ -24,6 +24,7 @@ def living(*, exclusive: bool, z: list[float]) -> Living:
         exclusive=exclusive,
         together=False,
         weight=1.0,
+        fair_game=True,
         touched_ms=[float(NOW)] * len(z),
     )
 
