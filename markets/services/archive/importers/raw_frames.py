@@ -7,6 +7,7 @@ catalogue, or not at all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,13 +28,17 @@ from markets.services.archive.sources import Source
 _READING_ERRORS = (msgspec.DecodeError, ValueError, RecursionError)
 
 
+_OURS = re.compile(rb'\s*\{\s*"format"\s*:\s*"polybot-recording"')
+
+
 class RawFrames:
     kind = "frames"
     about = "frames of the market socket, one JSON object a line, and our recorder's files (book and trades)"
 
     def claims(self, source: Source) -> bool:
         first = source.head.split(b"\n", 1)[0]
-        if header_read(first):
+        # With many markets our header is longer than the head of a file that is looked at.
+        if header_read(first) or _OURS.match(first):
             return True
         try:
             line = line_read(first)

@@ -314,3 +314,16 @@ def test_an_interrupted_import_leaves_no_half_tape(folder: Path, monkeypatch: py
     assert ended.value.code == 130
     assert [info.market for info in tapes_list()] == ["polymarket_us.a"]
     assert not list((folder / "archive").glob("tmp*"))
+
+
+def test_a_recording_of_very_many_markets_is_known_by_the_beginning_of_its_header() -> None:
+    from pathlib import Path
+    from types import SimpleNamespace
+
+    from markets.services.archive.importers.raw_frames import RawFrames
+
+    head = (
+        b'{"format":"polybot-recording","version":1,"startedAt":"2026-10-01T12:00:00+00:00","markets":[' + b" " * 70_000
+    )
+    assert RawFrames().claims(SimpleNamespace(head=head[:65_536], path=Path("x")))  # type: ignore[arg-type]
+    assert not RawFrames().claims(SimpleNamespace(head=b'{"format":"other"', path=Path("x")))  # type: ignore[arg-type]
